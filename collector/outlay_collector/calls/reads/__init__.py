@@ -1,0 +1,1 @@
+"""Single calls and whole traces, as they are in force."""

@@ -1,0 +1,107 @@
+"""A stored call as the API shows it. Missing usage is null, never 0; money is a decimal string."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+USAGE = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "output_audio_tokens",
+)
+
+_AS_STORED = (
+    "environment",
+    "service",
+    "release",
+    "team",
+    "cost_center",
+    "owner",
+    "feature",
+    "customer",
+    "agent",
+    "tool",
+    "prompt_version",
+    "step",
+    "dialect",
+    "operation",
+    "provider",
+    "model",
+    "request_model",
+    "response_model",
+    "response_id",
+    "service_tier",
+    "region",
+    "account",
+    "streaming",
+    "error_type",
+    "usage_source",
+    "counted",
+    "not_counted_reason",
+    "charge_status",
+    "price_version",
+    "api_key",
+)
+
+
+def shown(row: Mapping[str, Any], *, currency: str) -> dict[str, Any]:
+    """One call as ``GET /api/v1/calls`` lists it. ``row`` is a row of the view ``call`` with its project's name."""
+    return {
+        "trace_id": row["trace_id"].hex,
+        "span_id": span_hex(row["span_id"]),
+        "parent_span_id": span_hex(row["parent_span_id"]),
+        "name": row["name"],
+        "span_type": row["span_type"],
+        "start_time": row["start_time"],
+        "end_time": row["start_time"] + timedelta(microseconds=row["duration_us"]),
+        "duration_ms": row["duration_us"] / 1000,
+        "time_to_first_token_ms": row["time_to_first_token_ms"],
+        "project": row["project"],
+        "user": row["user_id"],
+        "session": row["session_id"],
+        **{name: row[name] for name in _AS_STORED},
+        "finish_reasons": row["finish_reasons"] or [],
+        "flags": row["flags"] or [],
+        "status": "error" if row["status"] == 2 else "ok",
+        "status_message": row["status_message"],
+        "usage": {**{name: row[name] for name in USAGE}, **(row["usage_extra"] or {})},
+        "cost": money(row["cost"]),
+        "currency": currency,
+        "reported_cost": money(row["reported_cost"]),
+    }
+
+
+def money(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")
+
+
+def span_hex(span_id: int | None) -> str | None:
+    return None if span_id is None else f"{span_id & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def span_number(text: str) -> int:
+    """A span id's 16 hexadecimal digits as the signed number it is stored as. ValueError if it is none."""
+    number = int(text, 16)
+    if len(text) != 16:
+        raise ValueError(text)
+    return number - 2**64 if number >= 2**63 else number
+
+
+def encode_cursor(row: Mapping[str, Any]) -> str:
+    """Where a page ended: the start time and ids of its last row."""
+    return f"{row['start_time'].isoformat()}~{row['trace_id'].hex}~{row['span_id']}"
+
+
+def decode_cursor(cursor: str) -> tuple[datetime, str, int]:
+    """ValueError if it is none of ours."""
+    start, trace, span = cursor.split("~")
+    return datetime.fromisoformat(start), trace, int(span)

@@ -1,0 +1,76 @@
+"""Calls and traces from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from outlay_collector.ledger.buckets import Window
+from outlay_collector.ledger.reads.question import Filter
+from outlay_collector.ledger.reads.sql import Parameters, call_dimension, condition
+
+Connection = psycopg.Connection[Any]
+
+_CALLS = "SELECT call.*, project.name AS project FROM call JOIN project ON project.id = project_id"
+
+
+def calls(
+    connection: Connection,
+    project_ids: Sequence[int],
+    *,
+    window: Window | None,
+    trace_id: UUID | None,
+    counted: bool | None,
+    filters: Sequence[Filter],
+    after: tuple[datetime, str, int] | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Newest first. With ``trace_id`` every span of the trace, without it those that are calls or restate calls."""
+    parameters = Parameters()
+    conditions = [f"project_id = ANY({parameters.add(list(project_ids))})"]
+    if window is not None:
+        conditions.append(f"start_time >= {parameters.add(window.start)} AND start_time < {parameters.add(window.end)}")
+    if trace_id is not None:
+        conditions.append(f"trace_id = {parameters.add(trace_id)}")
+    else:
+        conditions.append("span_type IN ('call', 'aggregate')")
+    if counted is not None:
+        conditions.append("counted" if counted else "NOT counted")
+    conditions.extend(condition(item, call_dimension(item.dimension), parameters) for item in filters)
+    if after is not None:
+        start, trace, span = (parameters.add(value) for value in after)
+        conditions.append(f"(start_time, trace_id, span_id) < ({start}, {trace}::uuid, {span})")
+    statement = f"""
+{_CALLS}
+ WHERE {" AND ".join(conditions)}
+ ORDER BY start_time DESC, trace_id DESC, span_id DESC
+ LIMIT {parameters.add(limit)}
+"""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement.encode(), parameters).fetchall()
+
+
+def trace(connection: Connection, project_ids: Sequence[int], trace_id: UUID) -> list[dict[str, Any]]:
+    """Every span of a trace, in the order they began."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            f"{_CALLS} WHERE project_id = ANY(%s) AND trace_id = %s ORDER BY start_time, span_id LIMIT 10000".encode(),
+            (list(project_ids), trace_id),
+        ).fetchall()
+
+
+def call(connection: Connection, project_ids: Sequence[int], trace_id: UUID, span_id: int) -> dict[str, Any] | None:
+    """One span; of several rows under one id the one that is counted, else the first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            (
+                f"{_CALLS} WHERE project_id = ANY(%s) AND trace_id = %s AND span_id = %s"
+                " ORDER BY counted DESC, start_time LIMIT 1"
+            ).encode(),
+            (list(project_ids), trace_id, span_id),
+        ).fetchone()

@@ -1,0 +1,379 @@
+"""Settlement in the database: what commits touched is looked at again, and sums follow.
+
+One transaction per project and round: take what was touched, load the groups it belongs to, decide, write what changed,
+make the touched sums again. Killed anywhere, nothing of it happened and the next round does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.rows import namedtuple_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from outlay_collector.calls import flags
+from outlay_collector.calls.call import CALL
+from outlay_collector.calls.settle import SAME_ID_WINDOW, Candidate, Verdict, settle
+from outlay_collector.calls.stored import COUNTS, stored_usage
+from outlay_collector.ledger import store as ledger
+from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.price import Charge
+from outlay_collector.pricing.usage import Usage
+
+Connection = psycopg.Connection[Any]
+
+TRACES_PER_ROUND = 5000
+"""Traces taken at once: enough to keep up, few enough to keep the transaction short."""
+
+COMMITS_PER_ROUND = 256
+
+TRACE_SPREAD = timedelta(days=1)
+"""How far from a touched span the rest of its trace is looked for; an agent that runs for longer is settled in parts."""
+
+# Marks by which settlement joins or sets aside spans, wherever they stand.
+_DECIDING_FLAGS = (
+    flags.PENDING,
+    flags.STREAM_REQUEST,
+    flags.STREAM_LOG,
+    flags.DESCRIBES_PARENT,
+    flags.WRAPS_ONE_CALL,
+    flags.LLM_HTTP_REQUEST,
+)
+
+_TAKE = """
+DELETE FROM touched
+ WHERE id IN (
+        SELECT id
+          FROM (SELECT id, sum(cardinality(trace_ids)) OVER (ORDER BY id) - cardinality(trace_ids) AS before
+                  FROM (SELECT id, trace_ids FROM touched WHERE project_id = %s ORDER BY id LIMIT %s) AS oldest
+               ) AS counted
+         WHERE before < %s
+       )
+RETURNING trace_ids, first_start, last_start, minutes
+"""
+
+# Traces in which there is something to decide. All others stay as ingest wrote them, and need not be loaded: their calls
+# come from one source, under distinct ids, none inside another; what restates calls carries no usage and no mark. That is
+# most traces, and the conditions are those under which ``settle`` changes nothing.
+_UNDECIDED = f"""
+WITH member AS MATERIALIZED (
+    SELECT span.trace_id, span.span_id, span.parent_span_id, span.span_type, coalesce(span.scope, '') AS scope,
+           span.response_id,
+           coalesce(span.flags && ARRAY[{", ".join(f"'{flag}'" for flag in _DECIDING_FLAGS)}], false)
+           OR span.joined IS NOT NULL
+           OR span.counted <> (span.span_type = 'call')
+           OR span.span_type = 'aggregate' AND (coalesce({", ".join(COUNTS)}) IS NOT NULL OR usage_extra IS NOT NULL)
+           AS marked
+      FROM unnest(%(traces)s::uuid[]) AS wanted (trace_id)
+      JOIN span ON span.project_id = %(project)s AND span.trace_id = wanted.trace_id
+       AND span.start_time >= %(start)s AND span.start_time < %(end)s
+)
+SELECT trace_id
+  FROM member
+ GROUP BY trace_id
+HAVING bool_or(marked)
+    OR count(DISTINCT span_id) < count(*)
+    OR min(scope) FILTER (WHERE span_type = 'call') <> max(scope) FILTER (WHERE span_type = 'call')
+    OR count(DISTINCT response_id) < count(response_id)
+ UNION
+SELECT inside.trace_id
+  FROM member AS inside
+  JOIN member AS around ON around.trace_id = inside.trace_id AND around.span_id = inside.parent_span_id
+ WHERE around.span_type = 'call'
+"""
+
+# Traces, of these and others, that share a response id or another key that twins share. Key by key and never pair by pair:
+# a service that makes one request again and again gives a thousand calls the same key, and they are a million pairs.
+_RELATED = """
+WITH own AS MATERIALIZED (
+    SELECT shared.key, min(span.start_time) AS first, max(span.start_time) AS last
+      FROM span
+     CROSS JOIN LATERAL (
+            SELECT hashtextextended(span.response_id, span.project_id) WHERE span.response_id IS NOT NULL
+             UNION ALL
+            SELECT unnest(span.twin_keys)
+           ) AS shared (key)
+     WHERE span.project_id = %(project)s AND span.trace_id = ANY(%(traces)s::uuid[])
+       AND span.start_time >= %(start)s AND span.start_time < %(end)s
+       AND span.span_type = 'call' AND (span.response_id IS NOT NULL OR span.twin_keys IS NOT NULL)
+     GROUP BY shared.key
+), holder AS MATERIALIZED (
+    SELECT DISTINCT own.key, other.trace_id
+      FROM own
+      JOIN response_ref AS other ON other.response_key = own.key AND other.project_id = %(project)s
+       AND other.start_time BETWEEN own.first - %(near)s AND own.last + %(near)s
+       AND other.start_time >= %(start)s AND other.start_time < %(end)s
+)
+SELECT DISTINCT trace_id FROM holder WHERE key IN (SELECT key FROM holder GROUP BY key HAVING count(*) > 1)
+"""
+
+_LOAD = """
+SELECT span.project_id, span.trace_id, span.span_id, span.start_time, duration_us, span_type, parent_span_id, dialect,
+       coalesce(scope, '') AS scope, service, operation, provider, request_model, response_model, response_id,
+       input_tokens, cache_read_tokens, cache_write_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens, usage_extra, usage_source, streaming,
+       time_to_first_token_ms, finish_reasons, service_tier, error_type, flags, user_id, session_id, team, feature,
+       customer, agent, tool, prompt_version, region, status, counted, not_counted_reason, joined, charge_status
+  FROM unnest(%(traces)s::uuid[]) AS wanted (trace_id)
+  JOIN span ON span.project_id = %(project)s AND span.trace_id = wanted.trace_id
+   AND span.start_time >= %(start)s AND span.start_time < %(end)s
+"""
+
+_LATE_USAGE = """
+SELECT trace_id, span_id, usage
+  FROM late_usage
+ WHERE project_id = %(project)s AND trace_id = ANY(%(traces)s::uuid[])
+ ORDER BY at DESC
+"""
+
+_WRITE = """
+UPDATE span
+   SET counted = %(counted)s, not_counted_reason = %(reason)s, joined = %(joined)s, cost = %(cost)s,
+       charge_status = %(status)s, price_ids = %(price_ids)s, price_version = %(version)s, priced_at = now()
+ WHERE project_id = %(project)s AND trace_id = %(trace)s AND span_id = %(span)s AND start_time = %(start)s
+"""
+
+# Only what was decided about the span; its charge stands.
+_DECIDE = """
+UPDATE span
+   SET counted = %(counted)s, not_counted_reason = %(reason)s, joined = %(joined)s
+ WHERE project_id = %(project)s AND trace_id = %(trace)s AND span_id = %(span)s AND start_time = %(start)s
+"""
+
+_CHANGES_CHARGE = frozenset(
+    ("usage", "usage_source", "provider", "request_model", "response_model", "service_tier", "region")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did: ``commits`` is 0 when there was nothing to do.
+
+    ``more``: it took as much as a round may; so there may be more, and sums may have been left to a later round.
+    """
+
+    commits: int
+    changed: int
+    minutes: int
+    more: bool = False
+
+
+def waiting_projects(connection: Connection) -> list[int]:
+    """Projects with something to settle or sum, longest waiting first."""
+    rows = connection.execute(
+        """
+        SELECT project_id
+          FROM (SELECT project_id, min(id) AS first FROM touched GROUP BY project_id
+                 UNION ALL
+                SELECT DISTINCT project_id, 0 FROM dirty_minute) AS waiting
+         GROUP BY project_id
+         ORDER BY min(first)
+        """
+    ).fetchall()
+    return [project_id for (project_id,) in rows]
+
+
+def settle_round(
+    connection: Connection,
+    project_id: int,
+    *,
+    book: Book,
+    now: datetime,
+    zone: ZoneInfo,
+    traces: int = TRACES_PER_ROUND,
+    sums_may_wait: bool = False,
+) -> Round | None:
+    """Settle and sum what was touched, and commit. ``None`` if another worker is at this project.
+
+    ``sums_may_wait``: while there is more to settle, remember which sums are to be made, and make them once at the end.
+    """
+    if not ledger.try_lock(connection, project_id):
+        connection.rollback()
+        return None
+    taken = connection.execute(_TAKE, (project_id, COMMITS_PER_ROUND, traces)).fetchall()
+    minutes = {minute for row in taken for minute in row[3]} | ledger.take_dirty(connection, project_id)
+    changed: list[datetime] = []
+    if taken:
+        changed = _settle(
+            connection,
+            project_id,
+            traces={trace for row in taken for trace in row[0]},
+            start=min(row[1] for row in taken) - TRACE_SPREAD,
+            end=max(row[2] for row in taken) + TRACE_SPREAD,
+            book=book,
+        )
+        minutes |= {start.replace(second=0, microsecond=0) for start in changed}
+    more = len(taken) >= COMMITS_PER_ROUND or sum(len(row[0]) for row in taken) >= traces
+    if more and sums_may_wait:
+        ledger.mark_dirty(connection, project_id, minutes)
+    elif minutes:
+        ledger.roll_up(connection, project_id, minutes, now=now, zone=zone)
+    connection.commit()
+    return Round(len(taken), len(changed), len(minutes), more)
+
+
+def _settle(
+    connection: Connection, project_id: int, *, traces: set[UUID], start: datetime, end: datetime, book: Book
+) -> list[datetime]:
+    """Decide about every group that holds one of ``traces``; the start times of spans whose state changed."""
+    window: dict[str, Any] = {"project": project_id, "start": start, "end": end}
+    related = _closure(connection, traces, window)
+    undecided = related | {
+        trace for (trace,) in connection.execute(_UNDECIDED, {**window, "traces": list(traces)}).fetchall()
+    }
+    late = _late_usage(connection, traces | undecided, window)
+    undecided |= {trace_id for trace_id, _ in late}
+    if not undecided:
+        return []
+    stored = _load(connection, undecided, window)
+    by_key = {candidate.key: (candidate, row) for candidate, row in stored}
+    verdicts = settle([_with_late_usage(candidate, late) for candidate, _ in stored])
+    for verdict in verdicts:
+        _say_late_usage(verdict, by_key[verdict.key][0], late)
+    changed = [(verdict, *by_key[verdict.key]) for verdict in verdicts if _differs(verdict, by_key[verdict.key][1])]
+    for verdict, candidate, row in changed:
+        _write(connection, verdict, candidate, row, book)
+    return [candidate.start_time for _, candidate, _ in changed]
+
+
+def _closure(connection: Connection, traces: set[UUID], window: dict[str, Any]) -> set[UUID]:
+    """All traces that hang together by response ids with one of ``traces``, and those of ``traces`` that do."""
+    linked: set[UUID] = set()
+    examined: set[UUID] = set()
+    frontier = traces
+    while frontier:
+        rows = connection.execute(_RELATED, {**window, "traces": list(frontier), "near": SAME_ID_WINDOW}).fetchall()
+        examined |= frontier
+        linked.update(trace for (trace,) in rows)
+        frontier = linked - examined
+    return linked
+
+
+LateUsage = dict[tuple[Any, Any], dict[str, int]]
+"""Usage that a log event told, by trace and span; the first one told stays."""
+
+
+def _late_usage(connection: Connection, traces: set[UUID], window: dict[str, Any]) -> LateUsage:
+    rows = connection.execute(_LATE_USAGE, {**window, "traces": list(traces)}).fetchall()
+    return {(trace_id, span_id): usage for trace_id, span_id, usage in rows}
+
+
+def _with_late_usage(candidate: Candidate, late: LateUsage) -> Candidate:
+    """A span whose own usage is missing or estimated, with what a log event reported in its place."""
+    usage = late.get((candidate.trace_id, candidate.span_id))
+    if usage is None or candidate.usage_source == "reported":
+        return candidate
+    return replace(candidate, usage=replace(Usage(), **usage), usage_source="reported")
+
+
+def _say_late_usage(verdict: Verdict, candidate: Candidate, late: LateUsage) -> None:
+    usage = late.get((candidate.trace_id, candidate.span_id))
+    if usage is not None and candidate.usage_source != "reported":
+        joined = verdict.joined or {}
+        verdict.joined = {"usage": usage, "usage_source": "reported", **joined}
+
+
+def _load(connection: Connection, traces: Iterable[UUID], window: dict[str, Any]) -> list[tuple[Candidate, Any]]:
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        rows = cursor.execute(_LOAD, {**window, "traces": list(traces)}).fetchall()
+    return [(_candidate(row), row) for row in rows]
+
+
+def _candidate(row: Any) -> Candidate:
+    return Candidate(
+        project_id=row.project_id,
+        trace_id=row.trace_id,
+        span_id=row.span_id,
+        start_time=row.start_time,
+        duration_us=row.duration_us,
+        span_type=row.span_type,
+        parent_span_id=row.parent_span_id,
+        dialect=row.dialect,
+        scope=row.scope,
+        service=row.service,
+        operation=row.operation,
+        provider=row.provider,
+        request_model=row.request_model,
+        response_model=row.response_model,
+        response_id=row.response_id,
+        usage=stored_usage(row),
+        usage_source=row.usage_source,
+        streaming=row.streaming,
+        time_to_first_token_ms=row.time_to_first_token_ms,
+        finish_reasons=tuple(row.finish_reasons or ()),
+        service_tier=row.service_tier,
+        error_type=row.error_type or ("error" if row.status == 2 else None),
+        flags=tuple(row.flags or ()),
+        user=row.user_id,
+        session=row.session_id,
+        team=row.team,
+        feature=row.feature,
+        customer=row.customer,
+        agent=row.agent,
+        tool=row.tool,
+        prompt_version=row.prompt_version,
+    )
+
+
+def _differs(verdict: Verdict, row: Any) -> bool:
+    return (verdict.counted, verdict.reason, verdict.joined) != (row.counted, row.not_counted_reason, row.joined)
+
+
+def _write(connection: Connection, verdict: Verdict, candidate: Candidate, row: Any, book: Book) -> None:
+    values: dict[str, Any] = {
+        "counted": verdict.counted,
+        "reason": verdict.reason,
+        "joined": Jsonb(verdict.joined) if verdict.joined is not None else None,
+        "project": candidate.project_id,
+        "trace": candidate.trace_id,
+        "span": candidate.span_id,
+        "start": candidate.start_time,
+    }
+    before, after = row.joined or {}, verdict.joined or {}
+    recharge = any(before.get(name) != after.get(name) for name in _CHANGES_CHARGE)
+    # An aggregate that turns out to be all that is known of a call gets a charge with its first verdict.
+    if recharge or (verdict.counted and candidate.span_type != CALL and row.charge_status is None):
+        charge = _charge_in_force(candidate, after, row, book)
+        values |= {
+            "cost": charge.cost if charge else None,
+            "status": charge.status if charge else None,
+            "price_ids": list(charge.price_ids) if charge and charge.price_ids else None,
+            "version": book.version if charge else None,
+        }
+        connection.execute(_WRITE, values)
+    else:
+        connection.execute(_DECIDE, values)
+
+
+def _charge_in_force(candidate: Candidate, joined: dict[str, Any], row: Any, book: Book) -> Charge | None:
+    """The charge with what the twins knew laid over the span's own facts."""
+    usage = candidate.usage
+    if "usage" in joined:
+        usage = replace(usage or Usage(), **joined["usage"])
+    if usage is None:
+        return None
+    return book.charge(
+        provider=joined.get("provider") or candidate.provider,
+        model=joined.get("response_model")
+        or candidate.response_model
+        or joined.get("request_model")
+        or candidate.request_model,
+        usage=usage,
+        at=candidate.start_time,
+        tier=joined.get("service_tier") or candidate.service_tier,
+        region=joined.get("region") or row.region,
+        project_id=candidate.project_id,
+    )
+
+
+def lag_seconds(connection: Connection) -> float:
+    """How long the oldest unsettled commit has been waiting; 0 when none is."""
+    cursor = connection.cursor(row_factory=tuple_row)
+    row: Sequence[Any] | None = cursor.execute("SELECT extract(epoch FROM now() - min(at)) FROM touched").fetchone()
+    return float(row[0]) if row and row[0] is not None else 0.0

@@ -1,0 +1,91 @@
+"""What was spent: lines that are not one call's charge, and the sums that pages read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+
+from outlay_collector.db.names import ALLOCATION_DIMENSIONS, SUMS
+from outlay_collector.db.tables.base import metadata
+from outlay_collector.db.tables.identity import NOW, TIME
+
+ledger_line = sa.Table(
+    "ledger_line",
+    metadata,
+    sa.Column("id", UUID, primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    sa.Column("project_id", sa.Integer, nullable=False),
+    sa.Column("charge_time", TIME, nullable=False),
+    sa.Column("incurred_time", TIME, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("cost", sa.Numeric, nullable=False),
+    sa.Column("quantity", sa.Numeric),
+    sa.Column("unit", sa.Text),
+    sa.Column("dimensions", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+    sa.Column("detail", JSONB),
+    sa.Column("created_at", TIME, nullable=False, server_default=NOW),
+    sa.Index("ledger_line_project_id_charge_time", "project_id", "charge_time"),
+    sa.Index("ledger_line_project_id_incurred_time", "project_id", "incurred_time"),
+)
+
+dirty_minute = sa.Table(
+    "dirty_minute",
+    metadata,
+    sa.Column("project_id", sa.Integer, nullable=False),
+    sa.Column("minute", TIME, nullable=False),
+    sa.Index("dirty_minute_project_id", "project_id"),
+)
+
+dimension_set = sa.Table(
+    "dimension_set",
+    metadata,
+    sa.Column("id", UUID, primary_key=True),
+    *(sa.Column(name, sa.Text) for name in ALLOCATION_DIMENSIONS),
+    sa.Column("tags", JSONB),
+)
+
+
+def _cost_rollup(grain: str, kind: sa.types.TypeEngine[Any]) -> sa.Table:
+    return sa.Table(
+        f"cost_{grain}",
+        metadata,
+        sa.Column("project_id", sa.Integer, nullable=False),
+        sa.Column(grain, kind, nullable=False),
+        sa.Column("dimension_set_id", UUID, nullable=False),
+        sa.Column("basis", sa.SmallInteger, nullable=False),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in SUMS),
+        sa.Column("cost", sa.Numeric),
+        sa.Column("reported_cost", sa.Numeric),
+        sa.Index(f"cost_{grain}_project_id_{grain}", "project_id", grain),
+    )
+
+
+def _latency_rollup(grain: str) -> sa.Table:
+    return sa.Table(
+        f"latency_{grain}",
+        metadata,
+        sa.Column("project_id", sa.Integer, nullable=False),
+        sa.Column(grain, TIME, nullable=False),
+        sa.Column("provider", sa.Text),
+        sa.Column("model", sa.Text),
+        sa.Column("service", sa.Text),
+        sa.Column("feature", sa.Text),
+        sa.Column(
+            "measure",
+            sa.SmallInteger,
+            nullable=False,
+            comment="0 duration, 1 time to first token; bucket b holds (1.02^(b-1), 1.02^b] us.",
+        ),
+        sa.Column("buckets", ARRAY(sa.SmallInteger), nullable=False),
+        sa.Column("counts", ARRAY(sa.Integer), nullable=False),
+        sa.Index(f"latency_{grain}_project_id_{grain}", "project_id", grain),
+    )
+
+
+cost_minute = _cost_rollup("minute", TIME)
+cost_hour = _cost_rollup("hour", TIME)
+cost_day = _cost_rollup("day", sa.Date())
+latency_minute = _latency_rollup("minute")
+latency_hour = _latency_rollup("hour")

@@ -1,0 +1,46 @@
+"""What the doctor reads from the database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from outlay_collector.db.embedded import EmbeddedPostgres
+from outlay_collector.db.engine import connect
+from outlay_collector.db.revisions import current_revision, newest_revision
+from outlay_collector.doctor.checks import DatabaseFacts
+from outlay_collector.errors import NotReady
+
+
+def look_at_embedded(home: Path) -> DatabaseFacts | None:
+    """The embedded database of a home, None if it has none; a server that does not run is not started."""
+    server = EmbeddedPostgres(home)
+    if not server.data.exists():
+        return None
+    if not server.is_running():
+        return DatabaseFacts(problem=f"The embedded Postgres of {home} does not run.")
+    return look_at(server.url)
+
+
+def look_at(url: str) -> DatabaseFacts:
+    try:
+        with connect(url, application="outlay-doctor") as connection:
+            return _facts(connection)
+    except NotReady as error:
+        return DatabaseFacts(problem=str(error))
+
+
+def _facts(connection: psycopg.Connection[Any]) -> DatabaseFacts:
+    asked = datetime.now(UTC)
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    now = row[0]
+    revision, wanted = current_revision(connection), newest_revision()
+    since: timedelta | None = None
+    if revision == wanted:
+        beat = connection.execute("SELECT clock_timestamp() - max(at) FROM heartbeat WHERE name = 'worker'").fetchone()
+        since = beat[0] if beat else None
+    return DatabaseFacts(revision=revision, revision_wanted=wanted, since_worker_beat=since, clock_ahead=now - asked)

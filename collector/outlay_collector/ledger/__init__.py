@@ -1,0 +1,1 @@
+"""What was spent: lines, sums, and the one place that reads them."""

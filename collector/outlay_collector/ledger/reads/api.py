@@ -1,0 +1,94 @@
+"""``GET /api/v1/spend`` and its siblings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from outlay_collector.access.api import Reader, Reading, projects_of, state_of
+from outlay_collector.ledger.reads import store
+from outlay_collector.ledger.reads.question import (
+    Basis,
+    Interval,
+    Question,
+    parse_filters,
+    parse_group_by,
+    parse_window,
+    parse_zone,
+    sources,
+)
+
+router = APIRouter(prefix="/api/v1", tags=["spend"])
+
+
+def asked(
+    request: Request,
+    access: Reader,
+    project: Annotated[str | None, Query(description="Absent: all projects this key may see.")] = None,
+    from_: Annotated[
+        str | None, Query(alias="from", description="ISO 8601, included; default 30 days before `to`.")
+    ] = None,
+    to: Annotated[str | None, Query(description="ISO 8601, excluded; default now.")] = None,
+    interval: Interval = Interval.NONE,
+    time_zone: Annotated[str | None, Query(description="IANA name; default the instance's.")] = None,
+    group_by: Annotated[str | None, Query(description="Dimensions, joined by commas.")] = None,
+    filter: Annotated[list[str] | None, Query(description="dimension:value, dimension!:value, dimension:*")] = None,
+    basis: Basis = Basis.BOOKED,
+) -> Question:
+    state = state_of(request)
+    zone = parse_zone(time_zone, state.settings.zone)
+    return Question(
+        project_ids=tuple(projects_of(access, project, state.project_ids())),
+        window=parse_window(from_, to, zone, datetime.now(UTC)),
+        interval=interval,
+        zone=zone,
+        group_by=parse_group_by(group_by),
+        filters=parse_filters(filter or ()),
+        basis=basis,
+    )
+
+
+Asked = Annotated[Question, Depends(asked)]
+
+
+@router.get("/spend")
+def spend(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+    """Cost, calls and tokens per period and group. Money is a decimal string; `null` where nothing has a known price."""
+    settings = state_of(request).settings
+    rows = store.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+    return _answer(request, question, connection, [money(row) for row in rows])
+
+
+@router.get("/tokens")
+def tokens(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+    """Tokens per period and group: totals, and the parts that have a price or a meaning of their own."""
+    settings = state_of(request).settings
+    rows = store.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+    kept = ("period_start", *question.group_by, "calls", "missing_usage_calls", "estimated_calls")
+    slim = [{name: value for name, value in row.items() if name in kept or name.endswith("_tokens")} for row in rows]
+    return _answer(request, question, connection, slim)
+
+
+@router.get("/latency")
+def latency(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+    """p50, p95 and p99 of duration and time to first token in milliseconds; failed calls are left out."""
+    plan = sources(question, state_of(request).settings.zone)
+    return _answer(request, question, connection, store.latency(connection, question, plan))
+
+
+def _answer(request: Request, question: Question, connection: Reading, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "from": question.window.start,
+        "to": question.window.end,
+        "currency": state_of(request).settings.currency,
+        "complete_until": store.complete_until(connection, question.project_ids, datetime.now(UTC)),
+        "rows": rows,
+    }
+
+
+def money(row: dict[str, Any]) -> dict[str, Any]:
+    """Decimals as strings, never in scientific notation."""
+    return {name: format(value, "f") if isinstance(value, Decimal) else value for name, value in row.items()}

@@ -1,0 +1,227 @@
+"""Questions as SQL. Every value is a bound parameter; names come from the lists of dimensions only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from outlay_collector.db.names import SUMS
+from outlay_collector.ledger.buckets import Window
+from outlay_collector.ledger.reads.question import TAG, Basis, Filter, Interval, Question, Sources
+from outlay_collector.ledger.rollup_sql import NO_PRICE
+
+_RAW_COLUMNS = {"user": "user_id", "session": "session_id"}
+
+_ROW_SUMS = {
+    "calls": "1",
+    "errors": "CASE WHEN status = 2 THEN 1 ELSE 0 END",
+    "unpriced_calls": f"CASE WHEN {NO_PRICE} THEN 1 ELSE 0 END",
+    "estimated_calls": "CASE WHEN usage_source = 'estimated' THEN 1 ELSE 0 END",
+    "missing_usage_calls": "CASE WHEN usage_source = 'missing' AND status <> 2 THEN 1 ELSE 0 END",
+    "unpriced_tokens": f"CASE WHEN {NO_PRICE} THEN coalesce(input_tokens, 0) + coalesce(output_tokens, 0) ELSE 0 END",
+    "lines": "0",
+}
+
+
+class Parameters(dict[str, Any]):
+    """Bound values, named as they are added."""
+
+    def add(self, value: Any) -> str:
+        name = f"p{len(self)}"
+        self[name] = value
+        return f"%({name})s"
+
+
+def spend(question: Question, sources: Sources, instance_zone: str) -> tuple[str, Parameters]:
+    """One row per period and group: ``period_start``, the dimensions as ``d0``, ``d1`` …, sums, cost, reported_cost."""
+    parameters = Parameters()
+    parts: list[str] = []
+    if sources.days is not None:
+        start, end = (parameters.add(day) for day in sources.days)
+        parts.append(_rollup(question, parameters, "day", f"day >= {start} AND day < {end}", instance_zone))
+    parts += [
+        _rollup(question, parameters, "hour", _within("hour", window, parameters), instance_zone)
+        for window in sources.hours
+    ]
+    for window in sources.rows:
+        parts.append(_rows(question, parameters, window))
+        parts.append(_lines(question, parameters, window))
+    groups = [f"d{n}" for n in range(len(question.group_by))]
+    keys = ", ".join(["period_start", *groups])
+    sums = ", ".join(f"sum({name})::bigint AS {name}" for name in SUMS)
+    statement = f"""
+SELECT {keys}, {sums}, sum(cost) AS cost, sum(reported_cost) AS reported_cost
+  FROM ({" UNION ALL ".join(parts)}) AS part
+ GROUP BY {keys}
+ ORDER BY {keys}
+"""
+    return statement, parameters
+
+
+def _rollup(question: Question, parameters: Parameters, grain: str, window: str, instance_zone: str) -> str:
+    instant = "hour" if grain == "hour" else f"(day::timestamp AT TIME ZONE {parameters.add(instance_zone)})"
+    basis = "basis < 2" if question.basis is Basis.BOOKED else "basis <> 1"
+    columns = [
+        _period(question, parameters, instant),
+        *_grouped(question, _rollup_dimension),
+        *SUMS,
+        "cost",
+        "reported_cost",
+    ]
+    return f"""
+SELECT {", ".join(columns)}
+  FROM cost_{grain} AS rollup
+  JOIN dimension_set ON dimension_set.id = dimension_set_id
+ WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {window} AND {basis}
+   {_conditions(question, parameters, _rollup_dimension)}
+"""
+
+
+def _rows(question: Question, parameters: Parameters, window: Window) -> str:
+    sums = [f"{_ROW_SUMS.get(name, f'coalesce({name}, 0)')} AS {name}" for name in SUMS]
+    columns = [
+        _period(question, parameters, "start_time"),
+        *_grouped(question, call_dimension),
+        *sums,
+        "cost",
+        "reported_cost",
+    ]
+    return f"""
+SELECT {", ".join(columns)}
+  FROM call
+ WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("start_time", window, parameters)} AND counted
+   {_conditions(question, parameters, call_dimension)}
+"""
+
+
+def _lines(question: Question, parameters: Parameters, window: Window) -> str:
+    instant = "charge_time" if question.basis is Basis.BOOKED else "incurred_time"
+    sums = [f"{1 if name == 'lines' else 0} AS {name}" for name in SUMS]
+    columns = [
+        _period(question, parameters, instant),
+        *_grouped(question, _line_dimension),
+        *sums,
+        "cost",
+        "NULL::numeric",
+    ]
+    return f"""
+SELECT {", ".join(columns)}
+  FROM ledger_line
+ WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within(instant, window, parameters)}
+   {_conditions(question, parameters, _line_dimension)}
+"""
+
+
+def _period(question: Question, parameters: Parameters, instant: str) -> str:
+    if question.interval is Interval.NONE:
+        return f"{parameters.add(question.window.start)}::timestamptz AS period_start"
+    zone = parameters.add(question.zone.key)
+    return f"date_trunc('{question.interval.value}', {instant}, {zone}) AS period_start"
+
+
+def _within(column: str, window: Window, parameters: Parameters) -> str:
+    return f"{column} >= {parameters.add(window.start)} AND {column} < {parameters.add(window.end)}"
+
+
+def _grouped(question: Question, expression: Any) -> list[str]:
+    return [f"{expression(name)} AS d{number}" for number, name in enumerate(question.group_by)]
+
+
+def _conditions(question: Question, parameters: Parameters, expression: Any) -> str:
+    return " ".join(f"AND {condition(item, expression(item.dimension), parameters)}" for item in question.filters)
+
+
+def condition(item: Filter, expression: str, parameters: Parameters) -> str:
+    """A filter as SQL; an absent value is never equal to anything, so it passes every ``not``."""
+    if not item.values:
+        return f"({expression}) IS {'' if item.negated else 'NOT '}NULL"
+    test = f"({expression}) = ANY({parameters.add(list(item.values))}::text[])"
+    return f"({test}) IS NOT TRUE" if item.negated else test
+
+
+def _rollup_dimension(name: str) -> str:
+    return (
+        "(SELECT project.name FROM project WHERE project.id = project_id)"
+        if name == "project"
+        else f"dimension_set.{name}"
+    )
+
+
+def call_dimension(name: str) -> str:
+    """A dimension as a column of the view ``call``."""
+    if name == "project":
+        return "(SELECT project.name FROM project WHERE project.id = project_id)"
+    if name.startswith(TAG):
+        return f"attributes ->> {_literal('outlay.tag.' + name.removeprefix(TAG))}"
+    return f"call.{_RAW_COLUMNS.get(name, name)}"
+
+
+def _line_dimension(name: str) -> str:
+    if name == "project":
+        return "(SELECT project.name FROM project WHERE project.id = project_id)"
+    if name.startswith(TAG):
+        return f"dimensions -> 'tags' ->> {_literal(name.removeprefix(TAG))}"
+    return f"dimensions ->> {_literal(name)}"
+
+
+def _literal(text: str) -> str:
+    """A tag's key as an SQL string; psycopg's own percent sign is doubled, and NUL cannot be in a key."""
+    return "'" + text.replace("\x00", "").replace("'", "''").replace("%", "%%") + "'"
+
+
+LATENCY_DIMENSIONS = ("project", "provider", "model", "service", "feature")
+"""Dimensions that the latency histograms keep."""
+
+
+def latency_hours(question: Question, window: Window) -> tuple[str, Parameters]:
+    """Histograms per period and group, one row per stored cell, to be merged by ``histogram.merge``."""
+    parameters = Parameters()
+    groups = [
+        "(SELECT project.name FROM project WHERE project.id = project_id)" if n == "project" else n
+        for n in question.group_by
+    ]
+    columns = [
+        _period(question, parameters, "hour"),
+        *(f"{e} AS d{n}" for n, e in enumerate(groups)),
+        "measure",
+        "buckets",
+        "counts",
+    ]
+    conditions = " ".join(
+        f"AND {condition(item, _latency_dimension(item.dimension), parameters)}" for item in question.filters
+    )
+    return (
+        f"""
+SELECT {", ".join(columns)}
+  FROM latency_hour
+ WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("hour", window, parameters)} {conditions}
+""",
+        parameters,
+    )
+
+
+def _latency_dimension(name: str) -> str:
+    return "(SELECT project.name FROM project WHERE project.id = project_id)" if name == "project" else name
+
+
+def latency_rows(question: Question, window: Window) -> tuple[str, Parameters]:
+    """The same histograms made from rows, for windows and dimensions the rollup does not keep."""
+    parameters = Parameters()
+    columns = [_period(question, parameters, "start_time"), *_grouped(question, call_dimension)]
+    names = ["period_start", *(f"d{n}" for n in range(len(question.group_by)))]
+    return (
+        f"""
+WITH measured AS (
+    SELECT {", ".join(columns)}, measure,
+           ceil(ln(greatest(us, 1)::double precision) / ln(1.02::double precision))::smallint AS b
+      FROM call,
+           LATERAL (VALUES (0::smallint, duration_us), (1::smallint, (time_to_first_token_ms * 1000)::bigint))
+                AS value (measure, us)
+     WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("start_time", window, parameters)}
+       AND counted AND status <> 2 AND us IS NOT NULL {_conditions(question, parameters, call_dimension)}
+), counted AS (
+    SELECT {", ".join(names)}, measure, b, count(*)::integer AS n FROM measured GROUP BY {", ".join(names)}, measure, b
+)
+SELECT {", ".join(names)}, measure, array_agg(b), array_agg(n) FROM counted GROUP BY {", ".join(names)}, measure
+""",
+        parameters,
+    )

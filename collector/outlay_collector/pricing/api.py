@@ -1,0 +1,122 @@
+"""Prices over HTTP: what holds, what held, and what given calls would cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import InvalidOperation
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+
+from outlay_collector.access.api import Reader, Reading, Writing, projects_of, require, state_of
+from outlay_collector.access.keys import Access
+from outlay_collector.errors import BadRequest, Forbidden
+from outlay_collector.ledger.reads import store as sums
+from outlay_collector.ledger.reads.api import Asked
+from outlay_collector.ledger.reads.question import sources
+from outlay_collector.pricing import listing, store
+from outlay_collector.pricing.coverage import as_json, coverage
+from outlay_collector.pricing.nearest import nearest
+from outlay_collector.pricing.quote import MOST_CASES, override_rows, quote
+
+router = APIRouter(prefix="/api/v1", tags=["prices"])
+
+Asker = Annotated[Access, Depends(require("read", "finance", "ingest"))]
+
+
+Priser = Annotated[Access, Depends(require("finance", "admin"))]
+
+
+class Cases(BaseModel):
+    """Calls to price; docs/pricing.md describes a case."""
+
+    cases: list[dict[str, Any]] = Field(max_length=MOST_CASES)
+
+
+@router.get("/prices")
+def list_prices(
+    request: Request,
+    access: Reader,
+    provider: Annotated[str | None, Query(max_length=100)] = None,
+    model: Annotated[str, Query(max_length=300, description="Part of a name.")] = "",
+    exact: Annotated[bool, Query(description="`model` is a name as calls have it: every price it ever had.")] = False,
+    at: Annotated[
+        datetime | None, Query(description="Prices holding then; default now. Without effect if exact.")
+    ] = None,
+    tier: Annotated[str | None, Query(max_length=20)] = None,
+    limit: Annotated[int, Query(ge=1, le=20_000)] = 1_000,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> dict[str, Any]:
+    """Prices with their sources, or everything known about one name."""
+    book = state_of(request).book()
+    if exact:
+        rows = listing.history(book, provider, model, access.project_id)
+    else:
+        instant = datetime.now(UTC) if at is None else at.replace(tzinfo=at.tzinfo or UTC)
+        rows = listing.listed(book, provider=provider, part=model, at=instant, tier=tier)
+    rows = listing.only_for(rows, access.project_id)
+    found = nearest(book, provider, model) if exact and not rows else None
+    return {
+        "price_version": book.version,
+        "total": len(rows),
+        "rows": [listing.as_json(row) for row in rows[offset : offset + limit]],
+        "nearest": {"provider": found[0], "model": found[1]} if found else None,
+    }
+
+
+@router.get("/prices/versions")
+def list_versions(
+    access: Reader, connection: Reading, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+) -> dict[str, Any]:
+    """What changed the prices: imports, overrides and what was undone, newest first."""
+    return {"rows": store.versions(connection, limit)}
+
+
+@router.post("/prices/quote")
+def quote_cases(request: Request, access: Asker, body: Cases) -> dict[str, Any]:
+    """Price calls that need not have happened, each with its lines, rates and sources."""
+    return {"results": quote(state_of(request).book(), body.cases, project_id=access.project_id)}
+
+
+class Overrides(BaseModel):
+    """Prices and discounts of one's own; docs/pricing.md describes one."""
+
+    overrides: list[dict[str, Any]] = Field(min_length=1, max_length=1_000)
+    project: str | None = Field(default=None, max_length=100, description="Absent: for every project.")
+    name: str = Field(default="override", max_length=200, description="What this is, for whoever reads the versions.")
+
+
+@router.post("/prices/overrides", status_code=201)
+def override(request: Request, access: Priser, connection: Writing, new: Overrides) -> dict[str, Any]:
+    """Enter own prices. They hold for calls from now on; `reprice` gives them to calls of the past."""
+    if new.project is None and access.project_id is not None:
+        raise Forbidden("This key is bound to one project: name that project.")
+    ids = projects_of(access, new.project, state_of(request).project_ids()) if new.project is not None else [None]
+    try:
+        models, prices, discounts = override_rows(new.overrides, ids[0])
+    except (AttributeError, TypeError, ValueError, InvalidOperation) as error:
+        raise BadRequest(f"That is no override: {error}") from error
+    version = store.add_own(
+        connection, models=models, prices=prices, discounts=discounts, actor=access.key_id, name=new.name
+    )
+    return {"price_version": version}
+
+
+@router.post("/prices/versions/{version}/undo", status_code=201)
+def undo(version: int, access: Priser, connection: Writing) -> dict[str, Any]:
+    """Take one version back; it stays in the list, and so does this."""
+    if access.project_id is not None:
+        raise Forbidden("This key is bound to one project; versions concern all of them.")
+    return {"price_version": store.undo(connection, version, actor=access.key_id)}
+
+
+@router.get("/coverage")
+def covered(request: Request, access: Reader, question: Asked, connection: Reading) -> dict[str, Any]:
+    """How much of the window's calls and tokens has a price, and which models leave a gap."""
+    state = state_of(request)
+    by_model = replace(question, group_by=("provider", "model"))
+    rows = sums.spend(connection, by_model, sources(by_model, state.settings.zone), state.settings.time_zone)
+    found = coverage(state.book(), rows, at=question.window.end, project_id=access.project_id)
+    return {"from": question.window.start, "to": question.window.end, **as_json(found)}

@@ -1,0 +1,1 @@
+"""Telemetry in: bytes become spans, spans become committed rows, and only then is the sender told so."""

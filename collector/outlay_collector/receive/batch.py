@@ -1,0 +1,47 @@
+"""What one request brings to the database, and what the sender is told about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from outlay_collector.receive.decode import Refused
+
+_DAY_US = 86_400_000_000
+_MINUTE_US = 60_000_000
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one project, ready to be written. ``starts_us`` is parallel to ``rows``."""
+
+    project_id: int
+    rows: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    starts_us: list[int] = field(default_factory=list[int])
+    traces: set[bytes] = field(default_factory=set[bytes])
+    contents: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    refused: list[Refused] = field(default_factory=list[Refused])
+    late_usage: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    scores: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+
+    def is_empty(self) -> bool:
+        return not (self.rows or self.refused or self.contents or self.late_usage or self.scores or self.counts)
+
+    def days(self) -> set[date]:
+        return {
+            datetime.fromtimestamp(day * 86_400, UTC).date() for day in {start // _DAY_US for start in self.starts_us}
+        }
+
+    def minutes(self) -> list[datetime]:
+        return [datetime.fromtimestamp(m * 60, UTC) for m in sorted({start // _MINUTE_US for start in self.starts_us})]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a request: everything not rejected is committed."""
+
+    accepted: int
+    rejected: int = 0
+    message: str = ""

@@ -1,0 +1,201 @@
+"""Spans into Postgres: one COPY and one INSERT per commit, whatever number of requests it holds.
+
+COPY goes into a temporary table of the session and from there by ``ON CONFLICT DO NOTHING`` into the ledger: a request
+that a client repeats, because an answer was lost on the way, adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+from outlay_collector.db.store import create_days
+from outlay_collector.receive.batch import Batch
+from outlay_collector.receive.decode import Refused
+from outlay_collector.receive.rows import COLUMNS, CONTENT_COLUMNS, CONTENT_TYPES, TYPES
+
+Connection = psycopg.Connection[Any]
+
+_COLUMN_LIST = ", ".join(COLUMNS)
+
+_STAGE = "CREATE TEMP TABLE IF NOT EXISTS span_stage (LIKE span) ON COMMIT DELETE ROWS"
+COPY = f"COPY span_stage ({_COLUMN_LIST}) FROM STDIN (FORMAT BINARY)".encode()
+
+_INSERT = f"""
+INSERT INTO span ({_COLUMN_LIST})
+SELECT {_COLUMN_LIST} FROM span_stage
+ON CONFLICT DO NOTHING
+""".encode()
+
+_CONTENT_LIST = ", ".join(CONTENT_COLUMNS)
+_STAGE_CONTENT = "CREATE TEMP TABLE IF NOT EXISTS content_stage (LIKE span_content) ON COMMIT DELETE ROWS"
+_COPY_CONTENT = f"COPY content_stage ({_CONTENT_LIST}) FROM STDIN (FORMAT BINARY)".encode()
+_INSERT_CONTENT = f"""
+INSERT INTO span_content ({_CONTENT_LIST})
+SELECT {_CONTENT_LIST} FROM content_stage
+ON CONFLICT DO NOTHING
+""".encode()
+
+# Keys by which twins find each other, of what was sent, whether new or repeated: a repeated reference joins nothing twice.
+_REFER = """
+INSERT INTO response_ref (start_time, response_key, trace_id, span_id, project_id)
+SELECT start_time, hashtextextended(response_id, project_id), trace_id, span_id, project_id
+  FROM span_stage
+ WHERE response_id IS NOT NULL AND span_type = 'call'
+ UNION ALL
+SELECT start_time, unnest(twin_keys), trace_id, span_id, project_id
+  FROM span_stage
+ WHERE twin_keys IS NOT NULL
+"""
+
+# What was sent again with another payload under the same identity; the first committed stays.
+_CONFLICTS = """
+SELECT staged.project_id, count(*)
+  FROM span_stage AS staged
+  JOIN span USING (project_id, trace_id, span_id, start_time)
+ WHERE (span.name, span.duration_us, span.status, span.input_tokens, span.output_tokens, span.attributes)
+       IS DISTINCT FROM
+       (staged.name, staged.duration_us, staged.status, staged.input_tokens, staged.output_tokens, staged.attributes)
+ GROUP BY staged.project_id
+"""
+
+_COUNT = """
+INSERT INTO ingest_count (project_id, hour, name, n)
+VALUES (%s, date_trunc('hour', now()), %s, %s)
+ON CONFLICT (project_id, hour, name) DO UPDATE SET n = ingest_count.n + excluded.n
+"""
+
+# Ids go as text: this session passes packed uuids only.
+_LATE_USAGE = """
+INSERT INTO late_usage (project_id, trace_id, span_id, at, usage)
+VALUES (%s, %s::text::uuid, %s, %s, %s::text::jsonb) ON CONFLICT DO NOTHING
+"""
+
+_SCORE = """
+INSERT INTO score (project_id, at, trace_id, span_id, response_id, name, value, label, explanation)
+VALUES (%s, %s, %s::text::uuid, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+_TOUCH = """
+INSERT INTO touched (project_id, trace_ids, first_start, last_start, minutes)
+VALUES (%s, %s::text[]::uuid[], %s, %s, %s::text[]::timestamptz[])
+"""
+
+_DEAD_LETTER = """
+INSERT INTO dead_letter (project_id, signal, reason, detail, payload) VALUES (%s, 'traces', %s, %s, %s)
+"""
+
+_MAX_DEAD_LETTER_BYTES = 64 * 1024
+
+
+class _AlreadyPacked(Dumper):
+    """Bytes that are a value in Postgres' binary form already."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: bytes) -> bytes:
+        return obj
+
+
+def prepare(connection: Connection) -> None:
+    """Make a session ready to write spans."""
+    for name in ("uuid", "timestamptz", "jsonb"):
+        _pass_through(connection, psycopg.adapters.types[name].oid)
+    for name in ("int4", "int8", "text"):
+        _pass_through(connection, psycopg.adapters.types[name].array_oid)
+    connection.execute(_STAGE)
+    connection.execute(_STAGE_CONTENT)
+    connection.commit()
+
+
+def _pass_through(connection: Connection, type_oid: int) -> None:
+    connection.adapters.register_dumper(None, type("_Packed", (_AlreadyPacked,), {"oid": type_oid}))
+
+
+def write(connection: Connection, batches: Sequence[Batch], known_days: set[date]) -> None:
+    """Write and commit; when this returns, every row is durable. ``known_days`` have their partitions and grows."""
+    missing = {day for batch in batches for day in batch.days()} - known_days
+    if missing:
+        create_days(connection, missing)
+    with connection.cursor() as cursor:
+        sent = sum(len(batch.rows) for batch in batches)
+        if sent:
+            with cursor.copy(COPY) as copy:
+                copy.set_types(TYPES)
+                for batch in batches:
+                    for values in batch.rows:
+                        copy.write_row(values)
+            cursor.execute(_INSERT)
+            repeated = sent - cursor.rowcount
+            cursor.execute(_REFER)
+            if repeated:
+                _count_repeated(cursor, batches, repeated)
+        _write_contents(cursor, batches)
+        _write_events(cursor, batches)
+        _touch(cursor, batches)
+        for batch in batches:
+            _refuse(cursor, batch.project_id, batch.refused)
+    connection.commit()
+    known_days |= missing
+
+
+def _write_contents(cursor: psycopg.Cursor[Any], batches: Sequence[Batch]) -> None:
+    if not any(batch.contents for batch in batches):
+        return
+    with cursor.copy(_COPY_CONTENT) as copy:
+        copy.set_types(CONTENT_TYPES)
+        for batch in batches:
+            for values in batch.contents:
+                copy.write_row(values)
+    cursor.execute(_INSERT_CONTENT)
+
+
+def _write_events(cursor: psycopg.Cursor[Any], batches: Sequence[Batch]) -> None:
+    for batch in batches:
+        if batch.late_usage:
+            cursor.executemany(_LATE_USAGE, batch.late_usage)
+        if batch.scores:
+            cursor.executemany(_SCORE, batch.scores)
+        for name, number in sorted(batch.counts.items()):
+            cursor.execute(_COUNT, (batch.project_id, name, number))
+
+
+def _count_repeated(cursor: psycopg.Cursor[Any], batches: Sequence[Batch], repeated: int) -> None:
+    conflicts = cursor.execute(_CONFLICTS).fetchall()
+    for project_id, number in conflicts:
+        cursor.execute(_COUNT, (project_id, "conflicting", number))
+    if len({batch.project_id for batch in batches}) == 1:
+        cursor.execute(_COUNT, (batches[0].project_id, "repeated", repeated))
+
+
+def _touch(cursor: psycopg.Cursor[Any], batches: Iterable[Batch]) -> None:
+    for project_id, traces, minutes in _by_project(batches):
+        times = [minute.isoformat() for minute in minutes]
+        cursor.execute(_TOUCH, (project_id, [trace.hex() for trace in sorted(traces)], minutes[0], minutes[-1], times))
+    cursor.execute("SELECT pg_notify('outlay_touched', '')")
+
+
+def _by_project(batches: Iterable[Batch]) -> list[tuple[int, set[bytes], list[Any]]]:
+    traces: dict[int, set[bytes]] = {}
+    minutes: dict[int, set[Any]] = {}
+    for batch in batches:
+        if batch.traces:
+            traces.setdefault(batch.project_id, set()).update(batch.traces)
+            minutes.setdefault(batch.project_id, set()).update(batch.minutes())
+    return [(project_id, found, sorted(minutes[project_id])) for project_id, found in sorted(traces.items())]
+
+
+def _refuse(cursor: psycopg.Cursor[Any], project_id: int, refused: Sequence[Refused]) -> None:
+    if not refused:
+        return
+    for reason, number in Counter(item.reason for item in refused).items():
+        cursor.execute(_COUNT, (project_id, f"refused:{reason}", number))
+    for item in refused[:100]:
+        detail = item.detail[:2000].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+        cursor.execute(_DEAD_LETTER, (project_id, item.reason, detail, item.payload[:_MAX_DEAD_LETTER_BYTES]))

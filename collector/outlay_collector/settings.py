@@ -1,0 +1,69 @@
+"""Every setting of the server, in one list. Argument beats ``OUTLAY_*`` beats the default."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import platformdirs
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_home() -> Path:
+    """The platform's user data folder; ``/var/lib/outlay`` for root, who has no business in a home."""
+    import os
+
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/outlay")
+    try:
+        return Path(platformdirs.user_data_dir("outlay", appauthor=False))
+    except RuntimeError:  # a user without a home, as in containers; whoever needs the folder asks for --home
+        return Path("~/outlay")
+
+
+class Settings(BaseSettings):
+    """Defaults suit a laptop. ``Settings()`` reads the environment; nothing else in the server does."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_", extra="ignore")
+
+    database_url: str | None = Field(default=None, description="Any Postgres >= 15. Unset: the embedded one in `home`.")
+    read_database_url: str | None = Field(default=None, description="A replica for the dashboard's reads.")
+    home: Path = Field(default_factory=default_home, description="Data of the embedded Postgres, owner key, logs.")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on; anything public needs keys.")
+    port: int = Field(default=4318, ge=0, le=65535, description="HTTP: OTLP, API, health and docs.")
+    grpc_port: int = Field(default=4317, ge=0, le=65535, description="OTLP over gRPC.")
+    acceptors: int = Field(default=0, ge=0, le=64, description="Collector processes; 0 means one per core.")
+
+    time_zone: str = Field(default="UTC", description="IANA zone of the instance: days of rollups and of months.")
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$", description="Currency of the instance.")
+    retention: timedelta = Field(default=timedelta(days=400), description="Spans older than this are dropped.")
+    future_tolerance: timedelta = Field(default=timedelta(minutes=10), description="Spans further ahead are refused.")
+    content: str = Field(default="none", pattern="^(none|masked|full)$", description="Prompts and completions kept.")
+
+    max_body_bytes: int = Field(default=20 * 2**20, description="Of one request, after decompression.")
+    max_compressed_bytes: int = Field(default=8 * 2**20, description="Of one request, as sent.")
+    max_bytes_in_flight: int = Field(default=64 * 2**20, description="Per process; over it senders get 503.")
+
+    body_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest that a body may take to come.")
+
+    ingest_connections: int = Field(default=2, ge=1, le=32, description="Connections that write spans, per process.")
+    read_connections: int = Field(default=4, ge=1, le=64, description="Connections that answer reads, per process.")
+    ingest_timeout: timedelta = Field(default=timedelta(seconds=8), description="Longest a commit may take.")
+    read_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest a read may take.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no IANA time zone; use one such as Asia/Seoul or UTC") from error
+        return name
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)

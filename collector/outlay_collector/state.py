@@ -1,0 +1,36 @@
+"""What request handlers are handed: made once by ``app.py``, found on the request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from outlay_collector.access.keys import Access
+from outlay_collector.access.ring import KeyRing
+from outlay_collector.pricing.book import Book
+from outlay_collector.receive.committer import Committer
+from outlay_collector.receive.traffic import Traffic
+from outlay_collector.settings import Settings
+
+
+@dataclass(kw_only=True)
+class State:
+    settings: Settings
+    reads: ConnectionPool[Connection[Any]]
+    writes: ConnectionPool[Connection[Any]]
+    health: ConnectionPool[Connection[Any]]  # for short questions that no reader may hold up
+    keys: KeyRing
+    book: Callable[[], Book]
+    project_ids: Callable[[], dict[str, int]]
+    content_modes: Callable[[], dict[int, str]]
+    look_again: Callable[[], None]
+    committer: Committer
+    decoders: ThreadPoolExecutor
+    traffic: Traffic
+    asking: dict[str, asyncio.Future[Access | None]] = field(default_factory=dict)  # by key: who is being asked for

@@ -1,0 +1,211 @@
+"""The worker: settles and sums what commits touched, keeps partitions ahead, and says that it is alive.
+
+Two kinds of work. The *pulse* follows the commits: it wakes on a notification or every second, and several workers share
+it by project. Everything that follows the clock is a job of the queue (procrastinate), run by one worker among many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from outlay_collector.calls.store import lag_seconds, settle_round, waiting_projects
+from outlay_collector.db.engine import connect, conninfo
+from outlay_collector.db.jobs import queue
+from outlay_collector.db.store import analyse_new_days, beat, maintain
+from outlay_collector.errors import NotReady
+from outlay_collector.ledger.store import forget_minutes
+from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.store import load_book, newest_version
+from outlay_collector.settings import Settings
+
+logger = logging.getLogger("outlay.worker")
+
+PULSE_SECONDS = 1.0
+"""Longest wait between two looks for work; a commit's notification ends it sooner."""
+
+HEARTBEAT_SECONDS = 5.0
+
+REST = 3.0
+"""A project rests this many times as long as its last round took: sums read the whole minute again, however little was
+added, so under load fewer and larger rounds cost less, and settlement takes at most a quarter of a core."""
+
+LONGEST_REST_SECONDS = 5.0
+"""Under more load than that, being late is worse than taking more than a quarter."""
+
+SICK_SECONDS = 10.0
+"""Rest of a project whose settlement failed: the others go on meanwhile."""
+
+CHUNKS_PER_ROUND = 8
+"""Transactions of settlement before sums are made, where there is that much to settle."""
+
+PARTITION_DAYS_AHEAD = 7
+
+
+class Pulse:
+    """Settlement and rollups, in a thread of its own with a connection of its own."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self._settings = settings
+        self._url = database_url
+        self._stop = threading.Event()
+        self._book: Book | None = None
+        self._last_beat = 0.0
+        self._resting: dict[int, float] = {}  # project -> when it is looked at again, by the monotonic clock
+        self._thread = threading.Thread(target=self._run, name="outlay-pulse", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=8)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with connect(self._url, autocommit=True, application="outlay-listen") as listener:
+                    listener.execute("LISTEN outlay_touched")
+                    with connect(self._url, application="outlay-pulse") as connection:
+                        self._beat_until_stopped(connection, listener)
+            except (psycopg.Error, NotReady) as error:
+                said = str(error).strip().splitlines() or [type(error).__name__]
+                logger.warning("the database is away (%s); trying again", said[0])
+                self._stop.wait(2)
+            except Exception:
+                # A worker whose pulse has stopped looks alive and does nothing; whatever it was, go on.
+                logger.exception("the pulse stumbled; trying again")
+                self._stop.wait(2)
+
+    def _beat_until_stopped(self, connection: psycopg.Connection[Any], listener: psycopg.Connection[Any]) -> None:
+        while not self._stop.is_set():
+            self.once(connection)
+            rest = min(self._resting.values(), default=0.0) - time.monotonic()
+            if rest > 0:
+                # Work is known to wait; notifications would only say so again.
+                self._stop.wait(min(rest, PULSE_SECONDS))
+            else:
+                # The first notification ends the wait; what else is queued of them says nothing more.
+                for _ in listener.notifies(timeout=PULSE_SECONDS, stop_after=1):
+                    pass
+
+    def once(self, connection: psycopg.Connection[Any]) -> None:
+        """One look at every waiting project that does not rest."""
+        book = self._current_book(connection)
+        began = time.monotonic()
+        self._resting = {project_id: until for project_id, until in self._resting.items() if until > began}
+        waiting = [project_id for project_id in waiting_projects(connection) if project_id not in self._resting]
+        connection.commit()
+        if waiting:
+            analyse_new_days(connection)
+            connection.commit()
+        for project_id in waiting:
+            if self._stop.is_set():
+                break
+            began = time.monotonic()
+            settled = self._settle_or_say_why(connection, project_id, book)
+            now = time.monotonic()
+            rest = min(REST * (now - began), LONGEST_REST_SECONDS) if settled else SICK_SECONDS
+            self._resting[project_id] = now + rest
+        self._say_alive(connection)
+
+    def _settle_or_say_why(self, connection: psycopg.Connection[Any], project_id: int, book: Book) -> bool:
+        """False when this project cannot be settled at the moment. Only the end of the session is an error."""
+        try:
+            self._settle(connection, project_id, book)
+        except Exception as error:
+            if connection.closed:
+                raise
+            connection.rollback()
+            logger.warning("project %d cannot be settled: %s", project_id, error, exc_info=error)
+            return False
+        return True
+
+    def _settle(self, connection: psycopg.Connection[Any], project_id: int, book: Book) -> None:
+        """Everything that waits, within bounds, with its sums made once at the end."""
+        for chunk in range(CHUNKS_PER_ROUND):
+            done = settle_round(
+                connection,
+                project_id,
+                book=book,
+                now=datetime.now(UTC),
+                zone=self._settings.zone,
+                sums_may_wait=chunk < CHUNKS_PER_ROUND - 1,
+            )
+            if done is None or not done.more or self._stop.is_set():
+                break
+
+    def _current_book(self, connection: psycopg.Connection[Any]) -> Book:
+        if self._book is None or newest_version(connection) != self._book.version:
+            self._book = load_book(connection)
+        connection.commit()
+        return self._book
+
+    def _say_alive(self, connection: psycopg.Connection[Any]) -> None:
+        now = datetime.now(UTC).timestamp()
+        if now - self._last_beat >= HEARTBEAT_SECONDS:
+            beat(connection, "worker", {"lag_seconds": lag_seconds(connection)})
+            connection.commit()
+            self._last_beat = now
+
+
+def housekeeping(settings: Settings, database_url: str) -> None:
+    """Partitions of the coming days, retention, and what nobody reads any more."""
+    now = datetime.now(UTC)
+    with connect(database_url, autocommit=True, application="outlay-housekeeping") as connection:
+        connection.execute("SET lock_timeout = '5s'")
+        done = maintain(connection, now=now, ahead=PARTITION_DAYS_AHEAD, retention=settings.retention)
+        forget_minutes(connection, now=now)
+    if done.create or done.drop:
+        logger.info("partitions: %d made, %d dropped", len(done.create), len(done.drop))
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT. NotReady when the database is missing or too old."""
+    database_url = settings.database_url
+    assert database_url is not None
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    connect(database_url).close()
+    housekeeping(settings, database_url)
+    pulse = Pulse(settings, database_url)
+    pulse.start()
+    try:
+        asyncio.run(_work_queue(settings, database_url))
+    finally:
+        pulse.stop()
+
+
+async def _work_queue(settings: Settings, database_url: str) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+
+    app = queue(conninfo(database_url))
+
+    @app.periodic(cron="*/10 * * * *")
+    @app.task(name="outlay.housekeeping", queueing_lock="housekeeping", pass_context=False)
+    async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
+        del timestamp
+        await asyncio.to_thread(housekeeping, settings, database_url)
+
+    while not stopped.is_set():
+        try:
+            async with app.open_async():
+                worker = asyncio.ensure_future(app.run_worker_async(install_signal_handlers=False, concurrency=2))
+                waiter = asyncio.ensure_future(stopped.wait())
+                await asyncio.wait({worker, waiter}, return_when=asyncio.FIRST_COMPLETED)
+                waiter.cancel()
+                worker.cancel()
+                await asyncio.gather(worker, return_exceptions=True)
+        except Exception as error:  # noqa: BLE001 - the queue comes back with the database; the pulse goes on meanwhile
+            logger.warning("the job queue is away (%s); trying again", error)
+        if not stopped.is_set():
+            await asyncio.sleep(2)
