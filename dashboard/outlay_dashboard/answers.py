@@ -1,0 +1,389 @@
+"""The API's answers as values: dicts live on the wire and die here.
+
+Money arrives as a decimal string and becomes ``Decimal``; an unknown cost or count is None and stays None. Fields
+that a newer collector adds are ignored, fields that an older one lacks are None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpendRow:
+    """One group of one period. ``cost`` is None when nothing in it has a price."""
+
+    period_start: datetime | None
+    of: Mapping[str, str | None]  # dimension -> value; None where the calls carry none
+    cost: Decimal | None
+    calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    unpriced_calls: int
+    estimated_calls: int
+    missing_usage_calls: int
+    unpriced_tokens: int
+    duration_us: int  # of all calls together, failed ones too
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spend:
+    start: datetime | None
+    end: datetime | None
+    currency: str
+    complete_until: datetime | None
+    rows: tuple[SpendRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """Sums over spend rows. ``cost`` is None when no row has a price, also when there are no rows."""
+
+    cost: Decimal | None = None
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    unpriced_calls: int = 0
+    estimated_calls: int = 0
+    missing_usage_calls: int = 0
+    unpriced_tokens: int = 0
+    duration_us: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatencyRow:
+    period_start: datetime | None
+    of: Mapping[str, str | None]
+    calls: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    ttft_p50_ms: float | None
+    ttft_p95_ms: float | None
+    ttft_p99_ms: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """What one unit of a model costs, from when until when. ``amount`` is per ``per`` units."""
+
+    layer: str
+    provider: str | None
+    model: str
+    unit: str
+    tier: str | None
+    context_over: int
+    amount: Decimal
+    per: Decimal
+    currency: str
+    valid_from: datetime | None
+    valid_to: datetime | None
+    source_url: str | None
+    checked: str | None
+    has_hours: bool  # holds at some hours only
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceChange:
+    """Something that changed the price book."""
+
+    version: int
+    at: datetime
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    id: str
+    name: str | None
+    project: str | None
+    scopes: tuple[str, ...]
+    created_at: datetime | None
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    name: str
+    content: str | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """What the collector says of itself; ``round_trip_ms`` is how long it took to say so."""
+
+    status: str
+    version: str
+    time: datetime | None
+    uptime_seconds: float | None
+    ready: bool
+    readiness: str
+    revision: str | None
+    round_trip_ms: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One line of an explained charge: ``quantity`` units at ``amount`` per ``per`` units."""
+
+    bucket: str
+    quantity: Decimal | None
+    amount: Decimal | None
+    per: Decimal | None
+    cost: Decimal | None
+    currency: str
+    source_url: str | None
+    checked_at: str | None
+    percent_off: Decimal | None = None
+    tier: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallRow:
+    """One span as the API tells it. Token counts are totals, None where usage is missing."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str | None
+    span_type: str | None
+    start_time: datetime
+    duration_ms: float
+    time_to_first_token_ms: float | None
+    status: str
+    error_type: str | None
+    counted: bool
+    not_counted_reason: str | None
+    cost: Decimal | None
+    currency: str
+    charge_status: str | None
+    reported_cost: Decimal | None
+    usage: Mapping[str, int | None]
+    usage_source: str | None
+    facts: Json = field(default_factory=dict[str, Any])  # every other field, by its name on the wire
+    lines: tuple[Line, ...] = ()
+    explained_cost: Decimal | None = None  # what today's prices give; ``cost`` is what was charged
+    why_unpriced: str = ""  # the collector's own words
+
+    def fact(self, name: str) -> str | None:
+        value = self.facts.get(name)
+        return None if value is None or value == "" else str(value)
+
+    @property
+    def is_call(self) -> bool:
+        return self.span_type in (None, "call")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calls:
+    rows: tuple[CallRow, ...]
+    next_cursor: str | None
+
+
+def read_projects(answer: Json) -> tuple[Project, ...]:
+    return tuple(
+        Project(name=str(row["name"]), content=row.get("content"), created_at=_moment(row.get("created_at")))
+        for row in answer["rows"]
+    )
+
+
+def read_keys(answer: Json) -> tuple[Key, ...]:
+    return tuple(
+        Key(
+            id=str(row["id"]),
+            name=row.get("name"),
+            project=row.get("project"),
+            scopes=tuple(row.get("scopes") or ()),
+            created_at=_moment(row.get("created_at")),
+            last_used_at=_moment(row.get("last_used_at")),
+            expires_at=_moment(row.get("expires_at")),
+            revoked_at=_moment(row.get("revoked_at")),
+        )
+        for row in answer["rows"]
+    )
+
+
+def read_prices(answer: Json) -> tuple[Price, ...]:
+    return tuple(
+        Price(
+            layer=str(row["layer"]),
+            provider=row.get("provider"),
+            model=str(row["model"]),
+            unit=str(row["unit"]),
+            tier=row.get("tier"),
+            context_over=int(row.get("context_over") or 0),
+            amount=Decimal(str(row["amount"])),
+            per=Decimal(str(row["per"])),
+            currency=str(row["currency"]),
+            valid_from=_moment(row.get("valid_from")),
+            valid_to=_moment(row.get("valid_to")),
+            source_url=row.get("source_url"),
+            checked=row.get("checked"),
+            has_hours=row.get("window") is not None,
+        )
+        for row in answer["rows"]
+    )
+
+
+def read_price_changes(answer: Json) -> tuple[PriceChange, ...]:
+    return tuple(
+        PriceChange(
+            version=int(row["version"]),
+            at=datetime.fromisoformat(str(row["at"])).astimezone(UTC),
+            kind=str(row.get("kind") or ""),
+            name=str(row.get("name") or ""),
+        )
+        for row in answer["rows"]
+    )
+
+
+def read_spend(answer: Json, dimensions: Sequence[str]) -> Spend:
+    return Spend(
+        start=_moment(answer.get("from")),
+        end=_moment(answer.get("to")),
+        currency=str(answer.get("currency") or "USD"),
+        complete_until=_moment(answer.get("complete_until")),
+        rows=tuple(_spend_row(row, dimensions) for row in answer["rows"]),
+    )
+
+
+def read_latency(answer: Json, dimensions: Sequence[str]) -> tuple[LatencyRow, ...]:
+    return tuple(
+        LatencyRow(
+            period_start=_moment(row.get("period_start")),
+            of={name: row.get(name) for name in dimensions},
+            calls=int(row.get("calls") or 0),
+            **{name: _number(row.get(name)) for name in _LATENCY_MEASURES},
+        )
+        for row in answer["rows"]
+    )
+
+
+def read_calls(answer: Json) -> Calls:
+    return Calls(rows=tuple(read_call(row) for row in answer["rows"]), next_cursor=answer.get("next_cursor"))
+
+
+def read_call(row: Json) -> CallRow:
+    explain: Json = row.get("explain") or {}
+    return CallRow(
+        trace_id=str(row["trace_id"]),
+        span_id=str(row["span_id"]),
+        parent_span_id=row.get("parent_span_id") or None,
+        name=row.get("name"),
+        span_type=row.get("span_type"),
+        start_time=datetime.fromisoformat(str(row["start_time"])).astimezone(UTC),
+        duration_ms=_number(row.get("duration_ms")) or 0.0,
+        time_to_first_token_ms=_number(row.get("time_to_first_token_ms")),
+        status=str(row.get("status") or "ok"),
+        error_type=row.get("error_type"),
+        counted=bool(row.get("counted", True)),
+        not_counted_reason=row.get("not_counted_reason"),
+        cost=_decimal(row.get("cost")),
+        currency=str(row.get("currency") or "USD"),
+        charge_status=row.get("charge_status"),
+        reported_cost=_decimal(row.get("reported_cost")),
+        usage={name: None if count is None else int(count) for name, count in (row.get("usage") or {}).items()},
+        usage_source=row.get("usage_source"),
+        facts={name: value for name, value in row.items() if name not in CallRow.__slots__ and name != "explain"},
+        lines=tuple(_line(line) for line in explain.get("lines", ())),
+        explained_cost=_decimal(explain.get("cost")),
+        why_unpriced=str(explain.get("reason") or ""),
+    )
+
+
+def total(rows: Iterable[SpendRow]) -> Totals:
+    """The sum of the rows, exact."""
+    rows = list(rows)
+    costs = [row.cost for row in rows if row.cost is not None]
+    return Totals(
+        cost=sum(costs, Decimal(0)) if costs else None,
+        **{name: sum(getattr(row, name) for row in rows) for name in _COUNTS},
+    )
+
+
+def totals_by(rows: Iterable[SpendRow], key: Callable[[SpendRow], Any]) -> dict[Any, Totals]:
+    """Totals per key, in order of first appearance."""
+    groups: dict[Any, list[SpendRow]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return {value: total(group) for value, group in groups.items()}
+
+
+_COUNTS = (
+    "calls",
+    "errors",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "unpriced_calls",
+    "estimated_calls",
+    "missing_usage_calls",
+    "unpriced_tokens",
+    "duration_us",
+)
+_LATENCY_MEASURES = ("p50_ms", "p95_ms", "p99_ms", "ttft_p50_ms", "ttft_p95_ms", "ttft_p99_ms")
+
+
+def _spend_row(row: Json, dimensions: Sequence[str]) -> SpendRow:
+    return SpendRow(
+        period_start=_moment(row.get("period_start")),
+        of={name: row.get(name) for name in dimensions},
+        cost=_decimal(row.get("cost")),
+        **{name: int(row.get(name) or 0) for name in _COUNTS},
+    )
+
+
+def _line(line: Json) -> Line:
+    return Line(
+        bucket=str(line["bucket"]),
+        quantity=_decimal(line.get("quantity")),
+        amount=_decimal(line.get("amount")),
+        per=_decimal(line.get("per")),
+        cost=_decimal(line.get("cost")),
+        currency=str(line.get("currency") or "USD"),
+        source_url=line.get("source_url"),
+        checked_at=line.get("checked") or line.get("checked_at"),
+        percent_off=_decimal(line.get("percent_off")),
+        tier=line.get("tier"),
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    """In UTC: two moments of different zones are never equal in the hour that a clock change repeats (PEP 495)."""
+    return datetime.fromisoformat(str(value)).astimezone(UTC) if value else None
+
+
+def _decimal(value: object) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,1 @@
+"""Figures: values in, Plotly figure out. No page, no network, no clock."""
