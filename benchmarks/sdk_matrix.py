@@ -1,0 +1,117 @@
+"""The SDK's tests against the oldest and newest libraries, and its wheel on every Python found.
+
+    python -m benchmarks.sdk_matrix [NAME ...]      (make test-matrix)
+
+Every environment is thrown away afterwards. A Python that is not installed is named and left out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+TOOLS = ("pytest", "pytest-timeout", "hypothesis", "psutil", "httpx", "uvicorn")
+CLIENTS = ("openai", "anthropic", "google-genai")
+
+
+class Environment(NamedTuple):
+    """Packages to test with. ``tests`` are paths below ``tests/``; none: only the smoke of the wheel."""
+
+    name: str
+    python: str
+    packages: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+ENVIRONMENTS = (
+    Environment(
+        "newest",
+        "3.11",
+        (*CLIENTS, "langchain-openai", "gunicorn"),
+        ("end_to_end/test_sdk_never_harms.py", "end_to_end/test_sdk_providers.py", "end_to_end/test_sdk_instrument.py"),
+    ),
+    Environment(
+        "oldest-opentelemetry",
+        "3.11",
+        ("opentelemetry-sdk==1.27.0", "opentelemetry-exporter-otlp-proto-http==1.27.0", *CLIENTS),
+        ("end_to_end/test_sdk_never_harms.py",),
+    ),
+    Environment(
+        "oldest-clients",
+        "3.11",
+        ("openai==1.92.0", "anthropic==0.52.0", "google-genai==1.40.0", "pydantic<2.12"),
+        ("end_to_end/test_sdk_providers.py",),
+    ),
+    *(Environment(f"wheel-{version}", version, (), ()) for version in ("3.10", "3.11", "3.12", "3.13")),
+)
+
+# What the README shows, without a provider: configure, observe, context, and a program that ends as it should.
+SMOKE = """
+import importlib.metadata, outlay
+assert {r.split(">")[0] for r in importlib.metadata.requires("outlay")} == {
+    "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"}
+outlay.configure(endpoint="http://127.0.0.1:9", service="smoke")
+@outlay.observe
+def answer(question):
+    return {"object": "chat.completion", "id": "c", "model": "m", "choices": [], "usage": {"prompt_tokens": 3}}
+with outlay.context(team="support", customer="acme", user="u-17"):
+    answer("Where is my invoice?")
+assert outlay.stats().queued == 1 or outlay.stats().retries
+print("smoke passed with", importlib.metadata.version("outlay"))
+"""
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> bool:
+    """Whether a command succeeded; its output is shown."""
+    return subprocess.run([str(part) for part in command], cwd=cwd, check=False).returncode == 0
+
+
+def has_python(version: str) -> bool:
+    """Whether this Python can be run here."""
+    return subprocess.run(["uv", "python", "find", version], capture_output=True, check=False).returncode == 0
+
+
+def try_out(environment: Environment, wheel: Path, folder: Path) -> bool:
+    """Make the environment, and run its tests or the smoke in it."""
+    home = folder / environment.name
+    python = home / "bin" / "python"
+    wanted = (*environment.packages, *(TOOLS if environment.tests else ()))
+    made = run("uv", "venv", "-q", "--python", environment.python, home) and run(
+        "uv", "pip", "install", "-q", "--python", python, wheel, *wanted
+    )
+    if not made:
+        return False
+    if not environment.tests:
+        return run(python, "-W", "error", "-c", SMOKE, cwd=folder)
+    paths = [f"tests/{path}" for path in environment.tests]
+    return run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "-o", "timeout=300", *paths)
+
+
+def main() -> None:
+    """Run the environments named, or all; exit 1 if one fails."""
+    names = set(sys.argv[1:])
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if not run("uv", "build", "-q", "--wheel", "--out-dir", folder, "sdk"):
+            raise SystemExit("the wheel does not build")
+        (wheel,) = folder.glob("outlay-*.whl")
+        for environment in ENVIRONMENTS:
+            if names and environment.name not in names:
+                continue
+            if not has_python(environment.python):
+                print(f"{environment.name}: left out, there is no Python {environment.python}", flush=True)
+                continue
+            passed = try_out(environment, wheel, folder)
+            print(f"{environment.name}: {'passed' if passed else 'FAILED'}", flush=True)
+            failed += [] if passed else [environment.name]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
