@@ -1,0 +1,143 @@
+"""Every page, walked as a reader would: it loads without an error, fits the screen, and speaks the reader's language."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pyarrow.parquet as pq
+import pytest
+from outlay_dashboard.controls import SECTIONS
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Look
+from tests.browser.fake_api import FakeApi, serving
+
+Open = Callable[..., Look]
+
+PAGES = [name for names in SECTIONS.values() for name in names]
+FIGURES = ".o-ledger, .js-plotly-plot, [data-testid=stDataFrame]"
+WITH_CALLS = [name for name in PAGES if name not in ("health", "settings")]
+
+
+def at(name: str) -> str:
+    """The first page lives at the root."""
+    return "" if name == "overview" else name
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_figures_and_fits_a_desk(look: Open, shown: str, name: str):
+    seen = look(shown)
+    page = seen.open(f"/{at(name)}?window=7d", wait_for=FIGURES)
+    assert _fits(page)
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone_in_the_dark_and_its_titles_are_korean(look: Open, shown: str, name: str):
+    seen = look(shown, width=390, height=844, scheme="dark")
+    page = seen.open(f"/{at(name)}?window=7d&lang=ko", wait_for=FIGURES)
+    assert _fits(page)
+    titles = page.locator(".o-title .answer, .o-page-title, .o-headline .label").all_inner_texts()
+    assert any("가" <= letter <= "힣" for title in titles for letter in title)
+
+
+def _fits(page: Page) -> bool:
+    return page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("name", WITH_CALLS)
+def test_a_page_without_any_call_shows_the_snippet_and_no_empty_box(look: Open, empty_dashboard: str, name: str):
+    seen = look(empty_dashboard)
+    page = seen.open(f"/{at(name)}", wait_for=".o-waiting")
+    assert page.locator(FIGURES).count() == 0
+
+
+@pytest.fixture(scope="module")
+def empty_dashboard(start_dashboard: Callable[..., str]):
+    with serving(FakeApi(datetime.now(UTC), mode="empty")) as url:
+        yield start_dashboard(url)
+
+
+def test_the_menu_leads_to_every_page(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/", wait_for=".o-headline")
+    for label in ("Explore", "Models", "My service", "Latency", "Traces", "Health", "Data quality", "Settings"):
+        page.get_by_role("link", name=label, exact=True).click()
+        page.wait_for_function(f"document.title.includes({label!r})")
+        seen.settle()
+        assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_health_is_one_sentence_and_then_figures(look: Open, shown: str):
+    seen = look(shown)
+    seen.open("/health", wait_for=".o-notice")
+    assert re.search(r"Acknowledging; sums \d", seen.text())
+    assert "0001_core" in seen.text()
+
+
+def test_a_key_that_may_not_see_keys_is_told_so_and_sees_the_rest(look: Open, shown: str):
+    seen = look(shown)
+    seen.open("/settings", wait_for=".o-ledger")
+    assert "Only an admin key may see keys" in seen.text()
+    assert "genai-prices 0.2.3" in seen.text()
+
+
+def test_the_whole_key_is_never_shown(look: Open, fake: tuple[FakeApi, str], start_dashboard: Callable[..., str]):
+    seen = look(start_dashboard(fake[1], "out_abcdefgh_verysecret"))
+    seen.open("/settings", wait_for=".o-empty")
+    assert "verysecret" not in seen.page.content()
+
+
+def test_a_filter_is_added_from_what_there_is(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/explore?window=7d", wait_for="[data-testid=explored]")
+    before = page.locator("[data-testid=explored]").get_attribute("data-exact")
+    page.get_by_role("button", name="Filter").click()
+    page.locator("[data-testid=stPopoverBody] [data-testid=stSelectbox]").first.click()
+    page.get_by_role("option", name="provider").click()
+    page.locator("[data-testid=stPopoverBody] [data-testid=stSelectbox]").nth(1).click()
+    page.get_by_role("option", name="anthropic").click()
+    page.wait_for_url("**filter=provider**")
+    page.wait_for_function("was => document.querySelector('[data-testid=explored]')?.dataset.exact !== was", arg=before)
+
+
+@pytest.mark.parametrize(
+    ("shape", "measure"),
+    [("time", "cost_per_million"), ("ranking", "cost"), ("pivot", "cost_per_million"), ("table", "cost")],
+)
+def test_explore_answers_in_every_shape(look: Open, shown: str, shape: str, measure: str):
+    seen = look(shown)
+    page = seen.open(f"/explore?window=7d&by=model&shape={shape}&measure={measure}", wait_for="[data-testid=explored]")
+    page.wait_for_selector(".o-ledger" if shape == "table" else ".js-plotly-plot")
+    page.get_by_text("not priced").first.wait_for()
+
+
+def test_the_download_holds_the_rows_on_screen_to_the_last_digit(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/explore?window=7d&by=model", wait_for="[data-testid=explored]")
+    exact = page.locator("[data-testid=explored]").get_attribute("data-exact") or ""
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Parquet").click()
+    table = pq.read_table(io.BytesIO(waiting.value.path().read_bytes()))
+    total = sum((cost for cost in table["cost"].to_pylist() if cost is not None), Decimal(0))
+    assert total == Decimal(exact.replace("$", "").replace(",", ""))
+    assert table["cost"].null_count > 0  # the model without a price
+
+
+def test_the_price_of_a_model_is_drawn_with_its_change_and_its_source(look: Open, shown: str):
+    seen = look(shown)
+    seen.open("/models?model=gpt-4.1", wait_for=".js-plotly-plot")
+    assert "last changed May 1, 2026" in seen.text()
+    assert "openai.com/api/pricing/" in seen.text()
+
+
+def test_a_model_without_a_price_is_told_with_what_to_do(look: Open, shown: str):
+    seen = look(shown)
+    seen.open("/models?model=qwen3-8b", wait_for=".o-notice")
+    assert "Nobody has a price for qwen3-8b" in seen.text()
+    assert "outlay price override" in seen.text()

@@ -1,0 +1,51 @@
+"""The schema: migrated equals the models, and migrating is safe to repeat and to run from two places at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from outlay_collector.db import migrate, revisions
+from outlay_collector.db.engine import connect
+from outlay_collector.db.store import create_days
+from outlay_collector.db.tables import metadata
+
+
+def test_migrated_equals_the_models(database_url: str) -> None:
+    with connect(database_url) as connection:
+        # Partitions come and go by themselves; autogenerate must not want to drop them.
+        create_days(connection, {connection.execute("SELECT current_date").fetchone()[0]})  # type: ignore[index]
+        connection.commit()
+    engine = sa.create_engine(migrate.sqlalchemy_url(database_url), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_object": migrate.is_ours,
+                "version_table": "outlay_revision",
+                "compare_type": True,
+                "compare_server_default": True,
+                "target_metadata": metadata,
+            },
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_changes_nothing(empty_database_url: str) -> None:
+    assert migrate.upgrade(empty_database_url) is True
+    assert migrate.upgrade(empty_database_url) is False
+
+
+def test_two_migrators_at_once_take_turns(empty_database_url: str) -> None:
+    with ThreadPoolExecutor(2) as both:
+        did = sorted(both.map(migrate.upgrade, [empty_database_url, empty_database_url]))
+    assert did == [False, True]
+    with connect(empty_database_url) as connection:
+        assert revisions.current_revision(connection) == revisions.newest_revision()
+
+
+def test_a_database_that_was_never_migrated_has_no_revision(empty_database_url: str) -> None:
+    with connect(empty_database_url) as connection:
+        assert revisions.current_revision(connection) is None
