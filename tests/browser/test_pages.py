@@ -120,7 +120,7 @@ def test_the_download_holds_the_rows_on_screen_to_the_last_digit(look: Open, sho
     seen = look(shown)
     page = seen.open("/explore?window=7d&by=model", wait_for="[data-testid=explored]")
     exact = page.locator("[data-testid=explored]").get_attribute("data-exact") or ""
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Parquet").click()
     table = pq.read_table(io.BytesIO(waiting.value.path().read_bytes()))
