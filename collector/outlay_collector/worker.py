@@ -48,6 +48,9 @@ CHUNKS_PER_ROUND = 8
 
 PARTITION_DAYS_AHEAD = 7
 
+LOCK_TIMEOUT = "5s"
+"""Longest that housekeeping waits for others, while whoever needs a new partition waits behind it."""
+
 
 class Pulse:
     """Settlement and rollups, in a thread of its own with a connection of its own."""
@@ -160,11 +163,21 @@ def housekeeping(settings: Settings, database_url: str) -> None:
     """Partitions of the coming days, retention, and what nobody reads any more."""
     now = datetime.now(UTC)
     with connect(database_url, autocommit=True, application="outlay-housekeeping") as connection:
-        connection.execute("SET lock_timeout = '5s'")
-        done = maintain(connection, now=now, ahead=PARTITION_DAYS_AHEAD, retention=settings.retention)
+        connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'".encode())
+        try:
+            done = maintain(connection, now=now, ahead=PARTITION_DAYS_AHEAD, retention=settings.retention)
+        except psycopg.errors.LockNotAvailable:
+            logger.warning("partitions could not be made: another session has locked them; a later run makes them")
+            return
         forget_minutes(connection, now=now)
     if done.create or done.drop:
         logger.info("partitions: %d made, %d dropped", len(done.create), len(done.drop))
+    if done.left:
+        logger.warning(
+            "retention: %d days back to %s are still in use, by a transaction that has been open for longer than %s; "
+            "they are dropped by a later run",
+            len(done.left), done.left[0], LOCK_TIMEOUT,
+        )  # fmt: skip
 
 
 def run(settings: Settings) -> None:

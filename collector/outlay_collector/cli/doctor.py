@@ -31,7 +31,7 @@ def doctor(
 ) -> None:
     """Find what is wrong with an installation, and say how to mend it. Exit code 1 if something is.
 
-    It looks at the database, the schema, the collector, the key, the worker and the clocks, and changes nothing.
+    It looks at the database, the schema, the collector, the key, the worker, the partitions and the clocks, and changes nothing.
     """
     chosen = settings(home=home)
     database = look_at(chosen.database_url) if chosen.database_url else look_at_embedded(chosen.home)

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from outlay_collector.db.names import PARTITIONED
-from outlay_collector.db.partitions import Plan, create_statements, day_of_partition, drop_statements, plan
+from outlay_collector.db.partitions import (
+    Part,
+    Plan,
+    create_statements,
+    day_of_partition,
+    detach_statement,
+    drop_statement,
+    finish_statement,
+    plan,
+)
 
 Connection = psycopg.Connection[Any]
 
 _LOCK = 0x0071_AE02
+_MAINTAINING = 0x0071_AE03
+
+# Somebody reads the table and does not come to an end within the session's lock timeout, or another day of it is being
+# detached: nothing is wrong, it only has to be done later.
+_IN_USE = (errors.LockNotAvailable, errors.ObjectNotInPrerequisiteState)
 
 
-def existing_days(connection: Connection, table: str = "span") -> set[date]:
+def parts(connection: Connection) -> list[Part]:
+    """Every day's part of every table that is cut by days, whole, half removed or left behind."""
     rows = connection.execute(
         """
-        SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
-         WHERE inhparent = %s::regclass AND NOT inhdetachpending
+        SELECT parent.relname, part.relname, part_of.inhdetachpending
+          FROM unnest(%s::regclass[]) AS wanted (oid)
+          JOIN pg_class AS parent ON parent.oid = wanted.oid
+          JOIN pg_class AS part ON part.relnamespace = parent.relnamespace AND part.relkind = 'r'
+           AND part.relname ~ ('^' || parent.relname || '_p[0-9]{8}$')
+          LEFT JOIN pg_inherits AS part_of ON part_of.inhrelid = part.oid
         """,
-        (table,),
+        (list(PARTITIONED),),
     ).fetchall()
-    return {day for (name,) in rows if (day := day_of_partition(name)) is not None}
+    return [
+        Part(table, day, "apart" if detaching is None else "detaching" if detaching else "attached")
+        for table, name, detaching in rows
+        if (day := day_of_partition(name)) is not None
+    ]
 
 
 def create_days(connection: Connection, days: Iterable[date]) -> None:
@@ -36,10 +61,11 @@ def create_days(connection: Connection, days: Iterable[date]) -> None:
         return
     # Two sessions that make the same partition would fail or deadlock; one at a time finds it made.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    # One that is being detached can neither be made nor attached; the next maintenance finishes that, then it can.
+    there = {(part.table, part.day) for part in parts(connection) if part.standing != "apart"}
     for table in PARTITIONED:
-        existing = existing_days(connection, table)
         for day in wanted:
-            if day not in existing:
+            if (table, day) not in there:
                 for statement in create_statements(table, day):
                     connection.execute(statement.encode())
 
@@ -63,22 +89,56 @@ def analyse_new_days(connection: Connection) -> int:
 
 
 def maintain(connection: Connection, *, now: datetime, ahead: int, retention: timedelta) -> Plan:
-    """Make the coming days' partitions and drop those past retention, and say which. Wants an autocommit session."""
-    doing = plan(existing_days(connection), today=now.astimezone(UTC).date(), ahead=ahead, retention=retention)
-    with connection.transaction():
-        create_days(connection, doing.create)
-    for day in doing.drop:
-        for table in PARTITIONED:
-            _drop(connection, table, day)
-    return doing
+    """Make the coming days' partitions and drop those past retention, and say which. Wants an autocommit session.
+
+    What an earlier run left half-way is finished first. Nobody is waited for longer than the session's lock timeout.
+    """
+    (alone,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (_MAINTAINING,)).fetchone() or (False,)
+    if not alone:  # another worker is at it
+        return Plan((), ())
+    try:
+        _finish(connection)
+        found = parts(connection)
+        doing = plan(found, PARTITIONED, today=now.astimezone(UTC).date(), ahead=ahead, retention=retention)
+        with connection.transaction():
+            create_days(connection, doing.create)
+        left = _drop(connection, [part for part in found if part.day in doing.drop])
+        return replace(doing, drop=tuple(day for day in doing.drop if day not in left), left=tuple(sorted(left)))
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (_MAINTAINING,))
 
 
-def _drop(connection: Connection, table: str, day: date) -> None:
-    if day not in existing_days(connection, table):
-        return
-    detach, drop = drop_statements(table, day)
-    connection.execute(detach.encode())
-    connection.execute(drop.encode())
+def _finish(connection: Connection) -> None:
+    """Detach what was being detached when a run was interrupted."""
+    for part in parts(connection):
+        if part.standing == "detaching":
+            _unless_in_use(connection, finish_statement(part.table, part.day))
+
+
+def _drop(connection: Connection, past: Sequence[Part]) -> set[date]:
+    """Remove these parts, oldest first; the days of which something is still in use."""
+    left: set[date] = set()
+    for table in PARTITIONED:
+        in_use = False
+        for part in sorted((part for part in past if part.table == table), key=lambda part: part.day):
+            # Who reads one day of a table holds up them all: do not wait for him at each.
+            in_use = in_use or not _remove(connection, part)
+            if in_use:
+                left.add(part.day)
+    return left
+
+
+def _remove(connection: Connection, part: Part) -> bool:
+    detached = part.standing == "apart" or _unless_in_use(connection, detach_statement(part.table, part.day))
+    return detached and _unless_in_use(connection, drop_statement(part.table, part.day))
+
+
+def _unless_in_use(connection: Connection, statement: str) -> bool:
+    try:
+        connection.execute(statement.encode())
+    except _IN_USE:
+        return False
+    return True
 
 
 def beat(connection: Connection, name: str, detail: dict[str, Any] | None = None) -> None:

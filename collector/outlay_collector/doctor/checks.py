@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 WORKER_SILENT_AFTER = timedelta(seconds=30)
@@ -24,6 +24,8 @@ class DatabaseFacts:
     revision_wanted: str = ""
     since_worker_beat: timedelta | None = None  # None: no worker has ever run
     clock_ahead: timedelta = timedelta(0)  # of the database, compared with this machine
+    days_missing: tuple[date, ...] = ()  # of the coming days, those without a partition
+    days_half_removed: tuple[date, ...] = ()  # retention was interrupted at them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +60,7 @@ def diagnose(database: DatabaseFacts | None, collector: CollectorFacts) -> list[
         _collector(collector),
         _key(collector),
         _worker(database),
+        _partitions(database),
         _clock(database, collector),
     ]
 
@@ -140,6 +143,33 @@ def _worker(found: DatabaseFacts | None) -> Finding:
             mend="Start it with `outlay up` or `outlay worker`; it catches up by itself.",
         )
     return Finding(name="worker", verdict="well", says="The worker runs.")
+
+
+def _partitions(found: DatabaseFacts | None) -> Finding:
+    if found is None or found.problem or found.revision != found.revision_wanted:
+        return Finding(name="partitions", verdict="not checked", says="Partitions are looked up in the database.")
+    if found.days_missing:
+        return Finding(
+            name="partitions",
+            verdict="wrong",
+            says=f"There is no partition for {_days(found.days_missing)}. Spans still come in: the first of a day has "
+            "its partition made, but the worker should have done that long before.",
+            mend="Start the worker with `outlay worker`; if it runs, its log says what keeps it from making them.",
+        )
+    if found.days_half_removed:
+        return Finding(
+            name="partitions",
+            verdict="wrong",
+            says=f"The removal of {_days(found.days_half_removed)} was interrupted, and no other day past retention "
+            "can be removed before it is finished.",
+            mend="The worker finishes it within ten minutes, unless a transaction stays open: "
+            "SELECT pid, application_name, xact_start FROM pg_stat_activity ORDER BY xact_start.",
+        )
+    return Finding(name="partitions", verdict="well", says="The coming days have their partitions.")
+
+
+def _days(days: tuple[date, ...]) -> str:
+    return f"{days[0]}" if len(days) == 1 else f"{len(days)} days from {min(days)} to {max(days)}"
 
 
 def _clock(database: DatabaseFacts | None, collector: CollectorFacts) -> Finding:

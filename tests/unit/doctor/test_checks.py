@@ -1,7 +1,7 @@
 """What the doctor makes of what it finds."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from outlay_collector.doctor.checks import (
@@ -77,3 +77,15 @@ def test_pending_migrations_name_both_revisions():
     migrations = finding("migrations", diagnose(replace(HEALTHY_DATABASE, revision="r1"), HEALTHY_COLLECTOR))
     assert "at r1" in migrations.says
     assert "needs r2" in migrations.says
+
+
+def test_missing_and_half_removed_days_are_named():
+    missing = replace(HEALTHY_DATABASE, days_missing=(date(2026, 11, 22), date(2026, 11, 23)))
+    found = finding("partitions", diagnose(missing, HEALTHY_COLLECTOR))
+    assert found.verdict == "wrong"
+    assert "2 days from 2026-11-22 to 2026-11-23" in found.says
+    assert "outlay worker" in found.mend
+    half_removed = replace(HEALTHY_DATABASE, days_half_removed=(date(2026, 1, 5),))
+    found = finding("partitions", diagnose(half_removed, HEALTHY_COLLECTOR))
+    assert found.verdict == "wrong"
+    assert "2026-01-05" in found.says
