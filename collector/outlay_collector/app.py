@@ -29,6 +29,7 @@ from outlay_collector.ledger.reads import api as reads_api
 from outlay_collector.pricing import api as pricing_api
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.store import load_book, newest_version
+from outlay_collector.process import leave_alone_what_stays
 from outlay_collector.receive import api as receive_api
 from outlay_collector.receive.committer import Committer
 from outlay_collector.receive.traffic import Traffic
@@ -203,6 +204,7 @@ class _Cached:
                     self._content = access_store.content_modes(connection)
                     if self._book is None or newest_version(connection) != self._book.version:
                         self._book = load_book(connection)
+                        leave_alone_what_stays()
             except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
                 raise Unavailable("The database cannot be asked at the moment; try again.") from error
 

@@ -166,7 +166,6 @@ CREATE TABLE response_ref (
     start_time   timestamptz NOT NULL,
     response_key bigint      NOT NULL,
     trace_id     uuid        NOT NULL,
-    span_id      bigint      NOT NULL,
     project_id   integer     NOT NULL
 ) PARTITION BY RANGE (start_time);
 CREATE INDEX response_ref_response_key ON response_ref (response_key);

@@ -343,7 +343,7 @@ def _write(connection: Connection, verdict: Verdict, candidate: Candidate, row: 
         values |= {
             "cost": charge.cost if charge else None,
             "status": charge.status if charge else None,
-            "price_ids": list(charge.price_ids) if charge and charge.price_ids else None,
+            "price_ids": list(dict.fromkeys(charge.price_ids)) if charge and charge.price_ids else None,
             "version": book.version if charge else None,
         }
         connection.execute(_WRITE, values)

@@ -343,7 +343,8 @@ def _milliseconds(value: float | None) -> float | None:
 
 @lru_cache(maxsize=4096)
 def _integers(values: tuple[int, ...]) -> bytes:
-    """A binary ``int4[]``."""
+    """A binary ``int4[]``, each value once."""
+    values = tuple(dict.fromkeys(values))
     return struct.pack("!IIIII", 1, 0, 23, len(values), 1) + b"".join(struct.pack("!Ii", 4, value) for value in values)
 
 

@@ -44,12 +44,12 @@ ON CONFLICT DO NOTHING
 
 # Keys by which twins find each other, of what was sent, whether new or repeated: a repeated reference joins nothing twice.
 _REFER = """
-INSERT INTO response_ref (start_time, response_key, trace_id, span_id, project_id)
-SELECT start_time, hashtextextended(response_id, project_id), trace_id, span_id, project_id
+INSERT INTO response_ref (start_time, response_key, trace_id, project_id)
+SELECT start_time, hashtextextended(response_id, project_id), trace_id, project_id
   FROM span_stage
  WHERE response_id IS NOT NULL AND span_type = 'call'
  UNION ALL
-SELECT start_time, unnest(twin_keys), trace_id, span_id, project_id
+SELECT start_time, unnest(twin_keys), trace_id, project_id
   FROM span_stage
  WHERE twin_keys IS NOT NULL
 """

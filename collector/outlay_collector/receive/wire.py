@@ -56,7 +56,9 @@ class Reader:
         self._value_of = value_of
         self._max_attributes = max_attributes
         self._pairs: dict[bytes, tuple[str, Value]] = {}
+        self._lists: dict[bytes, tuple[str, tuple[Value, ...]]] = {}
         self._names: dict[bytes, str] = {}
+        self._values_of: dict[str, int] = {}  # how many values are remembered under each name
         self._statuses: dict[bytes, tuple[int, str]] = {}
 
     def read(self, body: bytes) -> list[Scoped]:
@@ -175,39 +177,53 @@ class Reader:
         return told
 
     def _pair(self, raw: bytes) -> tuple[str, Value]:
-        pair = self._plain_pair(raw)
-        if pair is None:
-            proto = KeyValue.FromString(raw)
-            if proto.value.WhichOneof("value") is None:
-                raise UnusualError
-            pair = (proto.key, self._value_of(proto.value, 1))
-            if isinstance(pair[1], (list, dict)):
-                return pair  # may be changed by whoever gets it, so everybody gets his own
-        if len(raw) <= _MAX_REMEMBERED_BYTES:
-            _remember(self._pairs, raw, pair)
-        return pair
+        """An attribute that is not remembered."""
+        size = raw[1]
+        after_key = 2 + size
+        # A short name, then a text or a whole number: nearly all of them.
+        if raw[0] == 0x0A and size < 128 and raw[after_key] == 0x12:
+            length, kind = raw[after_key + 1], raw[after_key + 2]
+            if length > 127:
+                if (text := _long_text(raw, after_key + 1)) is not None:
+                    return self._name(raw[2:after_key]), text
+            elif length == len(raw) - after_key - 2:
+                if kind == 0x0A and raw[after_key + 3] == length - 2:
+                    return self._remembered(raw, self._name(raw[2:after_key]), raw[after_key + 4 :].decode())
+                if kind == 0x18:
+                    # Counts have too many values to be worth remembering.
+                    number, end = _varint(raw, after_key + 3)
+                    if end == len(raw):
+                        return self._name(raw[2:after_key]), number - (1 << 64) if number >> 63 else number
+        listed = self._lists.get(raw)
+        if listed is not None:
+            return listed[0], list(listed[1])
+        proto = KeyValue.FromString(raw)
+        if proto.value.WhichOneof("value") is None:
+            raise UnusualError
+        name, value = proto.key, self._value_of(proto.value, 1)
+        if not isinstance(value, (list, dict)):
+            return self._remembered(raw, name, value)
+        # A list may be changed by whoever gets it, so everybody gets his own.
+        if (
+            isinstance(value, list)
+            and len(raw) <= _MAX_REMEMBERED_BYTES
+            and all(isinstance(item, (str, int, float)) for item in value)
+        ):
+            _remember(self._lists, raw, (name, tuple(value)))
+        return name, value
 
-    def _plain_pair(self, raw: bytes) -> tuple[str, Value] | None:
-        """A pair of a short name and a text or whole number; None when it is anything else."""
-        after_key = 2 + raw[1]
-        if raw[0] != 0x0A or raw[1] > 127 or raw[after_key] != 0x12:
-            return None
-        size, at = _varint(raw, after_key + 1)
-        end = len(raw)
-        if at + size != end or size < 2:
-            return None
-        kind = raw[at]
-        if kind == 0x0A:
-            length, at = _varint(raw, at + 1)
-            if at + length != end:
-                return None
-            return self._name(raw[2:after_key]), raw[at:].decode()
-        if kind == 0x18:
-            number, at = _varint(raw, at + 1)
-            if at != end:
-                return None
-            return self._name(raw[2:after_key]), number - (1 << 64) if number >> 63 else number
-        return None
+    def _remembered(self, raw: bytes, name: str, value: Value) -> tuple[str, Value]:
+        """Remember the pair, unless it is long or its name has proved to have ever new values, as ids do."""
+        pair = (name, value)
+        if len(raw) <= _MAX_REMEMBERED_BYTES:
+            number = self._values_of.get(name, 0)
+            if number < _MAX_VALUES:
+                if len(self._pairs) >= _MAX_REMEMBERED:
+                    self._pairs.clear()
+                    self._values_of.clear()
+                self._values_of[name] = number + 1
+                self._pairs[raw] = pair
+        return pair
 
     def _name(self, raw: bytes) -> str:
         name = self._names.get(raw)
@@ -224,6 +240,7 @@ _MAX_KIND = 127
 _FIXED64 = struct.Struct("<Q").unpack_from
 _MAX_REMEMBERED = 16_384
 _MAX_REMEMBERED_BYTES = 96  # longer values are texts and ids that hardly come twice
+_MAX_VALUES = 512
 
 
 def _remember(memory: dict[bytes, Any], key: bytes, value: Any) -> None:
@@ -250,6 +267,15 @@ def _messages(body: bytes, start: int, end: int) -> Iterator[tuple[int, tuple[in
             body[at : at + size].decode()  # schema URL: not kept, but it must be text
         yield tag >> 3, (at, at + size)
         at += size
+
+
+def _long_text(raw: bytes, at: int) -> str | None:
+    """The text of an ``AnyValue`` whose length stands at ``at`` and that ends with ``raw``; None when it is no such."""
+    length, at = _varint(raw, at)
+    if at + length != len(raw) or raw[at] != 0x0A:
+        return None
+    length, at = _varint(raw, at + 1)
+    return raw[at:].decode() if at + length == len(raw) else None
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:

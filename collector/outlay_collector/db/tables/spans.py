@@ -133,7 +133,6 @@ response_ref = sa.Table(
     sa.Column("start_time", TIME, nullable=False),
     sa.Column("response_key", sa.BigInteger, nullable=False),
     sa.Column("trace_id", UUID, nullable=False),
-    sa.Column("span_id", sa.BigInteger, nullable=False),
     sa.Column("project_id", sa.Integer, nullable=False),
     sa.Index("response_ref_response_key", "response_key"),
     postgresql_partition_by=BY_DAY,
