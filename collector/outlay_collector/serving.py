@@ -19,6 +19,7 @@ from types import FrameType
 import uvicorn
 
 from outlay_collector.app import create_app
+from outlay_collector.connections import KEEP_ALIVE_SECONDS, bounded
 from outlay_collector.db.engine import connect
 from outlay_collector.errors import NotReady, TooOld
 from outlay_collector.process import die_with_parent
@@ -68,11 +69,12 @@ def _accept(settings: Settings) -> None:
     config = uvicorn.Config(
         create_app(settings, settings.database_url),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=bounded(settings.max_connections, settings.head_timeout.total_seconds()),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=2048,
     )

@@ -47,7 +47,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=20 * 2**20, description="Of one request, after decompression.")
     max_compressed_bytes: int = Field(default=8 * 2**20, description="Of one request, as sent.")
     max_bytes_in_flight: int = Field(default=64 * 2**20, description="Per process; over it senders get 503.")
-
+    max_connections: int = Field(
+        default=4096, ge=1, description="HTTP, per process; over it the connection that is idle for longest is closed."
+    )
+    head_timeout: timedelta = Field(default=timedelta(seconds=15), description="Longest a request's head may take.")
     body_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest that a body may take to come.")
 
     ingest_connections: int = Field(default=2, ge=1, le=32, description="Connections that write spans, per process.")

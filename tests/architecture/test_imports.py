@@ -20,6 +20,7 @@ EDGES = {
     "app",
     "worker",
     "serving",
+    "connections",
     "state",
     "process",
     "settings",

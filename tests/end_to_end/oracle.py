@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,6 +34,7 @@ class Oracle:
     others: tuple[str, ...] = ()  # further collectors; each delivery goes to any of them
     pause: float = 0.0  # seconds that each thread rests between batches
     repeats: float = 0.1  # chance that a batch is sent once more after its acknowledgement, as by a client that lost it
+    copies: int = 1  # each batch goes out once to so many times, at once
     patience: float = 60.0  # seconds in which a batch must be acknowledged
     sent: dict[bytes, SpanSpec] = field(default_factory=dict[bytes, SpanSpec])
     acknowledged: set[bytes] = field(default_factory=set[bytes])
@@ -60,10 +63,26 @@ class Oracle:
                 with self._lock:
                     self.sent |= {span.span_id: span for span in spans}
                 body, span_ids = otlp(spans), {span.span_id for span in spans}
-                self._deliver(client, body, span_ids, chance)
+                with self._copied(body, span_ids, chance):
+                    self._deliver(client, body, span_ids, chance)
                 while chance.random() < self.repeats:
                     self._deliver(client, body, span_ids, chance)
                 self._stop.wait(self.pause)
+
+    @contextmanager
+    def _copied(self, body: bytes, span_ids: set[bytes], chance: random.Random) -> Iterator[None]:
+        """Meanwhile others send the same."""
+        seeds = [chance.random() for _ in range(chance.randint(1, self.copies) - 1)]
+        copies = [threading.Thread(target=self._send_copy, args=(body, span_ids, seed), daemon=True) for seed in seeds]
+        for copy in copies:
+            copy.start()
+        yield
+        for copy in copies:
+            copy.join()
+
+    def _send_copy(self, body: bytes, span_ids: set[bytes], seed: float) -> None:
+        with httpx.Client(timeout=12) as client:
+            self._deliver(client, body, span_ids, random.Random(seed))
 
     def _span(self, chance: random.Random) -> SpanSpec:
         return a_model_call(

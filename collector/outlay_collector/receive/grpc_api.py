@@ -45,6 +45,9 @@ async def start(state: State) -> grpc.aio.Server:
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.so_reuseport", 1),
             ("grpc.keepalive_permit_without_calls", 1),
+            # Who says nothing is let go; clients come back by themselves when they have something to say.
+            ("grpc.server_handshake_timeout_ms", 15_000),
+            ("grpc.max_connection_idle_ms", 300_000),
         ]
     )
     # Messages stay bytes here: the reader behind the door is faster than a stub, and refuses one span, not the request.
