@@ -4,7 +4,7 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test check bench bench-pricing bench-sdk test-matrix bench-ingest fmt help
+.PHONY: up test check bench bench-pricing bench-sdk test-matrix test-peers bench-ingest fmt help
 
 help:
 	@echo "make up     the whole product on this machine, with demo data"
@@ -41,6 +41,10 @@ bench-ingest: .venv/.for-development
 
 test-matrix: .venv/.for-development
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.sdk_matrix $(MATRIX)
+
+# Installs other people's exporters and a Collector into .tools/peers (needs a network, Go and Node; skips what it lacks).
+test-peers: .venv/.for-development
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/pytest -n 0 tests/peers $(PEERS)
 
 fmt: .venv/.for-development
 	@.venv/bin/ruff check --fix .
