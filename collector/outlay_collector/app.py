@@ -32,6 +32,7 @@ from outlay_collector.pricing.store import load_book, newest_version
 from outlay_collector.process import leave_alone_what_stays
 from outlay_collector.receive import api as receive_api
 from outlay_collector.receive.committer import Committer
+from outlay_collector.receive.deadletters import api as deadletters_api
 from outlay_collector.receive.traffic import Traffic
 from outlay_collector.settings import Settings
 from outlay_collector.state import State
@@ -71,7 +72,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.router.routes.extend(receive_api.routes)
-    for router in (reads_api.router, calls_api.router, access_api.router, pricing_api.router):
+    for router in (reads_api.router, calls_api.router, access_api.router, pricing_api.router, deadletters_api.router):
         app.include_router(router)
     _add_health(app)
     _add_error_handlers(app)

@@ -24,6 +24,7 @@ from outlay_collector.errors import NotReady
 from outlay_collector.ledger.store import forget_minutes
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.store import load_book, newest_version
+from outlay_collector.receive.deadletters.store import forget as forget_letters
 from outlay_collector.settings import Settings
 
 logger = logging.getLogger("outlay.worker")
@@ -170,6 +171,7 @@ def housekeeping(settings: Settings, database_url: str) -> None:
             logger.warning("partitions could not be made: another session has locked them; a later run makes them")
             return
         forget_minutes(connection, now=now)
+        forget_letters(connection, now=now, retention=settings.retention)
     if done.create or done.drop:
         logger.info("partitions: %d made, %d dropped", len(done.create), len(done.drop))
     if done.left:

@@ -206,6 +206,28 @@ class Calls:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedSpans:
+    """Spans refused for one reason. ``sample`` is what the newest of them was told."""
+
+    reason: str
+    letters: int
+    retried: int  # of them, accepted since
+    sample: str
+
+
+def read_refused(answer: Json) -> tuple[RefusedSpans, ...]:
+    return tuple(
+        RefusedSpans(
+            reason=str(row["reason"]),
+            letters=int(row["letters"]),
+            retried=int(row.get("retried") or 0),
+            sample=str(row.get("sample") or ""),
+        )
+        for row in answer["reasons"]
+    )
+
+
 def read_projects(answer: Json) -> tuple[Project, ...]:
     return tuple(
         Project(name=str(row["name"]), content=row.get("content"), created_at=_moment(row.get("created_at")))

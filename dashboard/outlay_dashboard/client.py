@@ -312,6 +312,12 @@ def trace(trace_id: str, *, project: str | None = None) -> Question[answers.Call
     return Question(f"/api/v1/traces/{trace_id}", answers.read_calls, _parameters(project=project))
 
 
+def refused(window: Window, *, project: str | None = None) -> Question[tuple[answers.RefusedSpans, ...]]:
+    """Spans that were received in the window and not taken, by reason."""
+    parameters = _parameters(project=project, **{"from": window.start, "to": window.end}, limit=1)
+    return Question("/api/v1/deadletters", answers.read_refused, parameters)
+
+
 def explained_call(trace_id: str, span_id: str, *, project: str | None = None) -> Question[answers.CallRow]:
     return Question(f"/api/v1/calls/{trace_id}/{span_id}", answers.read_call, _parameters(project=project))
 

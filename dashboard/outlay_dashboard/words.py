@@ -448,6 +448,21 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "quality.reason": Entry("Reason", "사유"),
     "quality.spans": Entry("Spans", "스팬"),
+    "quality.refused": Entry("{n} spans were refused", "스팬 {n}건이 거부되었습니다", one="{n} span was refused"),
+    "quality.refused_measure": Entry(
+        "Received in this window and not stored; their senders were told why",
+        "이 기간에 받았지만 저장하지 않은 스팬. 보낸 쪽에 사유를 알렸습니다",
+    ),
+    "quality.accepted_since": Entry("Accepted since", "이후 수락"),
+    "quality.refused_do": Entry(
+        "Look at them, mend the cause, and send them again:", "확인하고 원인을 고친 뒤 다시 보내세요:"
+    ),
+    "refused.malformed": Entry("not a valid span", "올바른 스팬이 아님"),
+    "refused.future": Entry("a start time in the future", "시작 시각이 미래"),
+    "refused.too_old": Entry("older than the retention", "보관 기간보다 오래됨"),
+    "refused.project": Entry("a project the key may not write to", "키로 쓸 수 없는 프로젝트"),
+    "refused.unread": Entry("it could not be understood", "해석할 수 없음"),
+    "refused.unstorable": Entry("the database did not take it", "데이터베이스가 받지 않음"),
     # Settings.
     "settings.note": Entry("What is set, and the command that changes it", "현재 설정과 바꾸는 명령"),
     "settings.projects": Entry("Projects", "프로젝트"),

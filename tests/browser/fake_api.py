@@ -89,6 +89,9 @@ class FakeApi:
             return 200, self._latency(query)
         if path == "/api/v1/calls":
             return 200, self._calls(query)
+        if path == "/api/v1/deadletters":
+            late = {"reason": "too_old", "letters": 12, "retried": 3, "sample": "before the retention horizon"}
+            return 200, {"reasons": [late] if self.mode == "ok" else [], "rows": [], "next_cursor": None}
         if path.startswith("/api/v1/traces/"):
             rows = [row for row in _trace(self.now, 0) if row["trace_id"] == path.rsplit("/", 1)[1]]
             return (

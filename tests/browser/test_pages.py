@@ -79,6 +79,17 @@ def test_health_is_one_sentence_and_then_figures(look: Open, shown: str):
     assert "0001_core" in seen.text()
 
 
+@pytest.mark.parametrize(("language", "says"), [("en", "12 spans were refused"), ("ko", "스팬 12건이 거부되었습니다")])
+def test_refused_spans_are_counted_by_reason_with_what_the_sender_was_told(
+    look: Open, shown: str, language: str, says: str
+):
+    seen = look(shown)
+    page = seen.open(f"/quality?window=7d&lang={language}", wait_for=FIGURES)
+    page.get_by_text(says).wait_for()
+    assert "before the retention horizon" in seen.text()
+    assert "outlay deadletter retry" in seen.text()
+
+
 def test_a_key_that_may_not_see_keys_is_told_so_and_sees_the_rest(look: Open, shown: str):
     seen = look(shown)
     seen.open("/settings", wait_for=".o-ledger")

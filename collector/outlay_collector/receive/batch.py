@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from outlay_collector.calls.span import Span
 from outlay_collector.receive.decode import Refused
+from outlay_collector.receive.letter import Letter, letters
 
 _DAY_US = 86_400_000_000
 _MINUTE_US = 60_000_000
@@ -14,7 +17,11 @@ _MINUTE_US = 60_000_000
 
 @dataclass(slots=True)
 class Batch:
-    """Rows of one project, ready to be written. ``starts_us`` is parallel to ``rows``."""
+    """Rows of one project, ready to be written. ``starts_us`` says which days and minutes they touch.
+
+    ``is_retry``: of dead letters; what is refused again is neither counted nor kept a second time. ``sent`` finds a span
+    of the request by its ids, for a row that the database will not take.
+    """
 
     project_id: int
     rows: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
@@ -25,6 +32,14 @@ class Batch:
     late_usage: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
     scores: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
     counts: dict[str, int] = field(default_factory=dict[str, int])
+    key_id: str | None = None
+    content_mode: str = "none"
+    is_retry: bool = False
+    sent: Callable[[bytes, int], Span | None] = lambda _trace_id, _span_id: None
+
+    def letters(self) -> list[Letter]:
+        """What is kept of what was refused."""
+        return [] if self.is_retry else letters(self.refused, self.content_mode)
 
     def is_empty(self) -> bool:
         return not (self.rows or self.refused or self.contents or self.late_usage or self.scores or self.counts)

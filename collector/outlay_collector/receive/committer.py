@@ -129,27 +129,30 @@ class _Writer:
 
     def _write_halves(self, batch: Batch) -> None:
         """Store all rows of ``batch`` that Postgres takes; each it refuses becomes a dead letter of its own."""
-        rows, starts, batch.rows, batch.starts_us = batch.rows, batch.starts_us, [], []
-        kept = self._acceptable(batch.project_id, list(zip(rows, starts, strict=True)), batch.refused)
-        batch.rows = [row for row, _ in kept]
-        batch.starts_us = [start for _, start in kept]
-        self._commit([batch])
-
-    def _acceptable(
-        self, project_id: int, pairs: list[tuple[tuple[Any, ...], int]], refused: list[Refused]
-    ) -> list[tuple[tuple[Any, ...], int]]:
-        probe = Batch(project_id, [row for row, _ in pairs], [start for _, start in pairs])
+        batch.rows = self._acceptable(batch, batch.rows)
         try:
-            self._try(probe)
+            self._commit([batch])
         except errors.DataError as error:
-            if len(pairs) == 1:
-                refused.append(Refused("unstorable", str(error).splitlines()[0], repr(pairs[0][0]).encode()))
+            # Not the spans but what came beside them; sent again it would be refused again, for ever.
+            logger.exception("what came beside %d spans cannot be stored", len(batch.rows))
+            dropped = len(batch.contents) + len(batch.late_usage) + len(batch.scores) + len(batch.counts)
+            refused = Refused("unstorable", str(error).splitlines()[0])
+            batch.refused += [refused] * dropped
+            batch.contents, batch.late_usage, batch.scores, batch.counts = [], [], [], {}
+            self._commit([batch])
+
+    def _acceptable(self, batch: Batch, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        try:
+            self._try(Batch(batch.project_id, rows))
+        except errors.DataError as error:
+            if len(rows) == 1:
+                item = batch.sent(*rows[0][2:4])
+                raw = b"" if item else repr(rows[0]).encode("utf-8", "replace")
+                batch.refused.append(Refused("unstorable", str(error).splitlines()[0], item, raw=raw))
                 return []
-            middle = len(pairs) // 2
-            return self._acceptable(project_id, pairs[:middle], refused) + self._acceptable(
-                project_id, pairs[middle:], refused
-            )
-        return pairs
+            middle = len(rows) // 2
+            return self._acceptable(batch, rows[:middle]) + self._acceptable(batch, rows[middle:])
+        return rows
 
     def _try(self, batch: Batch) -> None:
         """Write without committing: only to see whether Postgres takes it."""

@@ -7,6 +7,7 @@ value in a plain dict. What cannot be a span (no id, no time) is set aside with 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,7 @@ import orjson
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from outlay_collector.calls.events import LogRecord
 from outlay_collector.calls.span import Attributes, Event, Span, Value
 from outlay_collector.errors import TooLarge, UnreadableBody
 from outlay_collector.receive.mend import MAX_BYTES, BrokenWireError, has_more_brackets_than, mended, shallow
@@ -37,17 +39,31 @@ _TOO_DEEP = "(nested too deeply)"
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A span that cannot be stored: why, and what it looked like."""
+    """A span or log record that cannot be stored: why, and what it is as far as it could be read, else its bytes.
+
+    ``sent`` holds fields of JSON as they came, where they could not be read into the span.
+    """
 
     reason: str
     detail: str
-    payload: bytes = b""
+    item: Span | LogRecord | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    raw: bytes = b""
 
 
 @dataclass(slots=True)
 class Decoded:
     spans: list[Span] = field(default_factory=list[Span])
     refused: list[Refused] = field(default_factory=list[Refused])
+
+    def take(self, span: Span) -> None:
+        """Among the spans, if it is one; among what is refused otherwise."""
+        try:
+            _check_identity(span.trace_id, span.span_id, span.start_ns)
+        except ValueError as error:
+            self.refused.append(Refused("malformed", str(error), span))
+        else:
+            self.spans.append(span)
 
 
 def decode_protobuf(body: bytes) -> Decoded:
@@ -64,30 +80,24 @@ def _from_wire(body: bytes) -> Decoded:
     for proto_resource, scope, spans in _reader().read(body):
         resource = proto_attributes(proto_resource.attributes)
         for raw in spans:
-            try:
-                _check_identity(raw.trace_id, raw.span_id, raw.start_ns)
-            except ValueError as error:
-                decoded.refused.append(Refused("malformed", str(error), raw.raw))
-                continue
-            decoded.spans.append(
-                Span(
-                    raw.trace_id,
-                    raw.span_id,
-                    raw.parent,
-                    raw.name,
-                    raw.kind,
-                    raw.start_ns,
-                    raw.end_ns,
-                    raw.code,
-                    raw.message,
-                    raw.attributes,
-                    _events(raw.events),
-                    _links(raw.links),
-                    resource,
-                    scope.name,
-                    scope.version,
-                )
+            span = Span(
+                raw.trace_id,
+                raw.span_id,
+                raw.parent,
+                raw.name,
+                raw.kind,
+                raw.start_ns,
+                raw.end_ns,
+                raw.code,
+                raw.message,
+                raw.attributes,
+                _events(raw.events),
+                _links(raw.links),
+                resource,
+                scope.name,
+                scope.version,
             )
+            decoded.take(span)
     return decoded
 
 
@@ -99,17 +109,15 @@ def _reader() -> Reader:
 def decode_with_protobuf(body: bytes) -> Decoded:
     """The same by protobuf's own reader: whatever a request looks like, this decides."""
     request, left_out = read_request(body, ExportTraceServiceRequest, "trace")
-    decoded = Decoded(refused=[Refused("malformed", "the span's bytes are no protobuf", item) for item in left_out])
+    unread = [Refused("malformed", "the span's bytes are no protobuf", raw=item) for item in left_out]
+    decoded = Decoded(refused=unread)
     for resource_spans in request.resource_spans:
         resource = proto_attributes(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
             scope = scope_spans.scope
             name, version = scope.name, scope.version
             for proto in scope_spans.spans:
-                try:
-                    decoded.spans.append(_proto_span(proto, resource, name, version))
-                except ValueError as error:
-                    decoded.refused.append(Refused("malformed", str(error), proto.SerializeToString()))
+                decoded.take(_proto_span(proto, resource, name, version))
     return decoded
 
 
@@ -137,16 +145,14 @@ def read_request(body: bytes, kind: type[R], name: str) -> tuple[R, list[bytes]]
 
 
 def _proto_span(proto: Any, resource: Mapping[str, Value], scope_name: str, scope_version: str) -> Span:
-    trace_id, span_id, start_ns = proto.trace_id, proto.span_id, proto.start_time_unix_nano
-    _check_identity(trace_id, span_id, start_ns)
     status = proto.status
     return Span(
-        trace_id,
-        span_id,
+        proto.trace_id,
+        proto.span_id,
         proto.parent_span_id or None,
         proto.name,
         proto.kind,
-        start_ns,
+        proto.start_time_unix_nano,
         proto.end_time_unix_nano,
         status.code,
         status.message,
@@ -226,10 +232,19 @@ def decode_json(body: bytes) -> Decoded:
             name, version = text_of(scope.get("name")), text_of(scope.get("version"))
             for item in json_objects(scope_spans, "spans"):
                 try:
-                    decoded.spans.append(_json_span(item, resource, name, version))
-                except (ValueError, TypeError, OverflowError) as error:
-                    decoded.refused.append(Refused("malformed", str(error), orjson.dumps(item)[:65536]))
+                    span = _json_span(item, resource, name, version, hex_bytes)
+                    _check_identity(span.trace_id, span.span_id, span.start_ns)
+                except ValueError as error:
+                    readable = _json_span(item, resource, name, version, _hex_bytes_or_none)
+                    sent = {field: item[field] for field in _IDENTITY if field in item}
+                    decoded.refused.append(Refused("malformed", str(error), readable, sent))
+                else:
+                    decoded.spans.append(span)
     return decoded
+
+
+_IDENTITY = ("traceId", "spanId", "parentSpanId", "startTimeUnixNano", "links")
+"""Fields by whose contents a span of JSON is refused."""
 
 
 def load_json(body: bytes) -> dict[str, Any]:
@@ -250,19 +265,22 @@ def load_json(body: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", request)
 
 
-def _json_span(item: dict[str, Any], resource: Mapping[str, Value], scope_name: str, scope_version: str) -> Span:
-    trace_id, span_id = hex_bytes(item.get("traceId"), "traceId"), hex_bytes(item.get("spanId"), "spanId")
-    start_ns = integer(item.get("startTimeUnixNano"))
-    _check_identity(trace_id, span_id, start_ns)
+ReadId = Callable[[Any, str], bytes]
+
+
+def _json_span(
+    item: dict[str, Any], resource: Mapping[str, Value], scope_name: str, scope_version: str, read_id: ReadId
+) -> Span:
+    """ValueError from ``read_id`` only."""
     status = json_object(item, "status")
     parent = item.get("parentSpanId")
     return Span(
-        trace_id,
-        span_id,
-        hex_bytes(parent, "parentSpanId") if parent else None,
+        read_id(item.get("traceId"), "traceId"),
+        read_id(item.get("spanId"), "spanId"),
+        read_id(parent, "parentSpanId") if parent else None,
         text_of(item.get("name")),
         integer(item.get("kind")),
-        start_ns,
+        integer(item.get("startTimeUnixNano")),
         integer(item.get("endTimeUnixNano")),
         integer(status.get("code")),
         text_of(status.get("message")),
@@ -272,7 +290,7 @@ def _json_span(item: dict[str, Any], resource: Mapping[str, Value], scope_name: 
             for e in _members(item, "events")
         ],
         [
-            (hex_bytes(link.get("traceId"), "traceId"), hex_bytes(link.get("spanId"), "spanId"))
+            (read_id(link.get("traceId"), "traceId"), read_id(link.get("spanId"), "spanId"))
             for link in _members(item, "links")
         ],
         resource,
@@ -313,7 +331,7 @@ def json_value(value: Any, depth: int = 1) -> Value:
     if kind == "boolValue":
         return bool(content)
     if kind == "bytesValue":
-        return text_of(content)
+        return _bytes(content)
     if kind in ("arrayValue", "kvlistValue"):
         if depth >= MAX_DEPTH:
             return _TOO_DEEP
@@ -361,6 +379,13 @@ def hex_bytes(text: Any, name: str) -> bytes:
         raise ValueError(f"{name} {text!r:.80} is not hexadecimal") from error
 
 
+def _hex_bytes_or_none(text: Any, name: str) -> bytes:
+    try:
+        return hex_bytes(text, name)
+    except ValueError:
+        return b""
+
+
 def text_of(value: Any) -> str:
     """Text, and nothing for what is none."""
     return value if isinstance(value, str) else ""
@@ -380,6 +405,14 @@ def _integer_or_none(value: Any) -> int | None:
         except ValueError:
             return None
     return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def _bytes(value: Any) -> Value:
+    """Base64, as protobuf's JSON has bytes; text that is none stays text."""
+    try:
+        return b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        return text_of(value)
 
 
 def _double(value: Any) -> float | None:

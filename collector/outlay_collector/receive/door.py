@@ -102,6 +102,7 @@ async def take_logs(state: State, access: Access, parcel: Parcel) -> Receipt:
             limits=_limits(state),
             now=datetime.now(UTC),
             content_mode=mode,
+            key_id=access.key_id,
         )
         return [told]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from outlay_collector.calls.call import CALL, Call
+from outlay_collector.calls.events import LogRecord
 from outlay_collector.calls.join import twin_keys
 from outlay_collector.calls.mask import mask_call
 from outlay_collector.calls.normalise import normalise
@@ -63,7 +64,7 @@ def ingest(
         except Exception as error:
             logger.exception("a span could not be read")
             batches.refuse_unread(span, error)
-    return batches.all()
+    return batches.all(_Sent(body, json=json))
 
 
 def charge(call: Call, book: Book, project_id: int) -> Charge | None:
@@ -84,18 +85,25 @@ def charge(call: Call, book: Book, project_id: int) -> Charge | None:
 
 
 def ingest_logs(
-    body: bytes, *, json: bool, project_id: int, limits: Limits, now: datetime, content_mode: str = "none"
+    body: bytes,
+    *,
+    json: bool,
+    project_id: int,
+    limits: Limits,
+    now: datetime,
+    content_mode: str = "none",
+    key_id: str | None = None,
 ) -> Batch:
     """Late usage, scores and, where the project keeps them, texts of GenAI events; UnreadableBody if it is no request.
 
     An event that names no span is counted: there is nothing it could be joined to.
     """
     told = read_logs(body, json=json)
-    batch = Batch(project_id)
+    batch = Batch(project_id, key_id=key_id, content_mode=content_mode)
     batch.counts["log_records"] = told.records
     horizon = _Horizon(limits, now)
-    for event in told.events:
-        if (refused := horizon.refuses(event.time_ns, "time_unix_nano", repr(event))) is not None:
+    for event, record in zip(told.events, told.sources, strict=True):
+        if (refused := horizon.refuses(event.time_ns, "time_unix_nano", record)) is not None:
             batch.refused.append(refused)
             continue
         if event.score is not None:
@@ -140,37 +148,43 @@ class _Batches:
         projects: Callable[[str], int | None],
         content_modes: Mapping[int, str],
     ) -> None:
-        self._batches = {project_id: Batch(project_id)}
-        self._default = project_id
+        self._content_modes = content_modes
         self._key_id = key_id
+        self._batches = {project_id: self._batch(project_id)}
+        self._default = project_id
         self._book = book
         self._projects = projects
-        self._content_modes = content_modes
         self._received_us = int(now.timestamp() * 1_000_000)
         self._horizon = _Horizon(limits, now)
 
-    def all(self) -> list[Batch]:
+    def all(self, sent: _Sent) -> list[Batch]:
+        for batch in self._batches.values():
+            batch.sent = sent.span
         return list(self._batches.values())
+
+    def _batch(self, project_id: int) -> Batch:
+        mode = self._content_modes.get(project_id, "none")
+        return Batch(project_id, key_id=self._key_id, content_mode=mode)
 
     def refuse(self, decoded: Decoded) -> None:
         self._batches[self._default].refused.extend(decoded.refused)
 
     def refuse_unread(self, span: Span, error: Exception) -> None:
         detail = f"the span could not be read ({type(error).__name__}: {error})"
-        self._batches[self._default].refused.append(Refused("unread", detail, repr(span).encode("utf-8", "replace")))
+        self._batches[self._default].refused.append(Refused("unread", detail, span))
 
     def add(self, span: Span) -> None:
         batch = self._batch_for(span)
         if batch is None:
             return
         if not self._horizon.oldest_ns <= span.start_ns <= self._horizon.newest_ns:
-            refused = self._horizon.refuses(span.start_ns, "start_time_unix_nano", repr(span))
+            refused = self._horizon.refuses(span.start_ns, "start_time_unix_nano", span)
             assert refused is not None
             batch.refused.append(refused)
             return
         call = normalise(span)
         twins = twin_keys(call)  # needs the words, which are dropped next unless they are kept
-        keep = self._content_modes.get(batch.project_id, "none")
+        keep = batch.content_mode
         if keep == "none":
             call.content = {}
         mask_call(call, personal=keep == "masked")
@@ -199,9 +213,27 @@ class _Batches:
             detail = (
                 f"resource attribute {PROJECT_ATTRIBUTE}={named!r:.100} names no project that this key may write to"
             )
-            self._batches[self._default].refused.append(Refused("project", detail, repr(span).encode()))
+            self._batches[self._default].refused.append(Refused("project", detail, span))
             return None
-        return self._batches.setdefault(project_id, Batch(project_id))
+        if project_id not in self._batches:
+            self._batches[project_id] = self._batch(project_id)
+        return self._batches[project_id]
+
+
+class _Sent:
+    """Spans of a body by their ids; the body is read again for the first that is asked for, which hardly ever happens."""
+
+    def __init__(self, body: bytes, *, json: bool) -> None:
+        self._body = body
+        self._json = json
+        self._spans: dict[tuple[bytes, int], Span] | None = None
+
+    def span(self, trace_id: bytes, span_id: int) -> Span | None:
+        if self._spans is None:
+            read = decode_json if self._json else decode_protobuf
+            spans = read(self._body).spans
+            self._spans = {(span.trace_id, int.from_bytes(span.span_id, "big", signed=True)): span for span in spans}
+        return self._spans.get((trace_id, span_id))
 
 
 class _Horizon:
@@ -211,13 +243,11 @@ class _Horizon:
         self.oldest_ns = int((now - limits.retention).timestamp()) * 1_000_000_000
         self.newest_ns = int((now + limits.future_tolerance).timestamp()) * 1_000_000_000
 
-    def refuses(self, time_ns: int, name: str, payload: str) -> Refused | None:
+    def refuses(self, time_ns: int, name: str, item: Span | LogRecord) -> Refused | None:
         """Why this time is not taken; ``None`` if it is."""
         if time_ns > self.newest_ns:
             detail = f"{name}={time_ns} is further ahead than the allowed tolerance; check the sender's clock"
-            return Refused("future", detail, payload.encode())
+            return Refused("future", detail, item)
         if time_ns < self.oldest_ns:
-            return Refused(
-                "too_old", f"{name}={time_ns} is before the retention horizon (OUTLAY_RETENTION)", payload.encode()
-            )
+            return Refused("too_old", f"{name}={time_ns} is before the retention horizon (OUTLAY_RETENTION)", item)
         return None

@@ -35,10 +35,12 @@ _KINDS_OF_METRIC = ("gauge", "sum", "histogram", "exponentialHistogram", "summar
 
 @dataclass(slots=True)
 class Told:
-    """What a request tells of spans that came, or come, by another way. ``records`` counts all of its log records."""
+    """What a request tells of spans that came, or come, by another way. ``records`` counts all of its log records;
+    ``sources`` is parallel to ``events``."""
 
     records: int = 0
     events: list[Event] = field(default_factory=list[Event])
+    sources: list[LogRecord] = field(default_factory=list[LogRecord])
 
 
 def read_logs(body: bytes, *, json: bool) -> Told:
@@ -50,6 +52,7 @@ def read_logs(body: bytes, *, json: bool) -> Told:
         if event is not None:
             event.content = mask_attributes(event.content)
             told.events.append(event)
+            told.sources.append(record)
     return told
 
 

@@ -17,7 +17,6 @@ from psycopg.pq import Format
 
 from outlay_collector.db.store import create_days
 from outlay_collector.receive.batch import Batch
-from outlay_collector.receive.decode import Refused
 from outlay_collector.receive.rows import COLUMNS, CONTENT_COLUMNS, CONTENT_TYPES, TYPES
 
 Connection = psycopg.Connection[Any]
@@ -88,10 +87,9 @@ VALUES (%s, %s::text[]::uuid[], %s, %s, %s::text[]::timestamptz[])
 """
 
 _DEAD_LETTER = """
-INSERT INTO dead_letter (project_id, signal, reason, detail, payload) VALUES (%s, 'traces', %s, %s, %s)
+INSERT INTO dead_letter (project_id, api_key, signal, reason, detail, encoding, payload)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
-
-_MAX_DEAD_LETTER_BYTES = 64 * 1024
 
 
 class _AlreadyPacked(Dumper):
@@ -140,7 +138,7 @@ def write(connection: Connection, batches: Sequence[Batch], known_days: set[date
         _write_events(cursor, batches)
         _touch(cursor, batches)
         for batch in batches:
-            _refuse(cursor, batch.project_id, batch.refused)
+            _refuse(cursor, batch)
     connection.commit()
     known_days |= missing
 
@@ -191,11 +189,18 @@ def _by_project(batches: Iterable[Batch]) -> list[tuple[int, set[bytes], list[An
     return [(project_id, found, sorted(minutes[project_id])) for project_id, found in sorted(traces.items())]
 
 
-def _refuse(cursor: psycopg.Cursor[Any], project_id: int, refused: Sequence[Refused]) -> None:
-    if not refused:
+def _refuse(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
+    if not batch.refused or batch.is_retry:
         return
-    for reason, number in Counter(item.reason for item in refused).items():
-        cursor.execute(_COUNT, (project_id, f"refused:{reason}", number))
-    for item in refused[:100]:
-        detail = item.detail[:2000].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-        cursor.execute(_DEAD_LETTER, (project_id, item.reason, detail, item.payload[:_MAX_DEAD_LETTER_BYTES]))
+    for reason, number in Counter(item.reason for item in batch.refused).items():
+        cursor.execute(_COUNT, (batch.project_id, f"refused:{reason}", number))
+    kept = [
+        (batch.project_id, batch.key_id, item.signal, item.reason, storable(item.detail), item.encoding, item.payload)
+        for item in batch.letters()
+    ]
+    cursor.executemany(_DEAD_LETTER, kept)
+
+
+def storable(detail: str) -> str:
+    """A sentence as Postgres takes it, bounded."""
+    return detail[:2000].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

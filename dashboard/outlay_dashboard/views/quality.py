@@ -10,13 +10,14 @@ import streamlit as st
 
 from outlay_dashboard import client as api
 from outlay_dashboard import controls, details, formats, parts, sentences, states
-from outlay_dashboard.answers import CallRow, Spend, Totals, total, totals_by
+from outlay_dashboard.answers import CallRow, RefusedSpans, Spend, Totals, total, totals_by
 from outlay_dashboard.parts import LedgerRow, Stat
 from outlay_dashboard.scope import Scope
 from outlay_dashboard.views import shared
 
 _OWNERS = ("team", "feature", "environment", "customer", "user")
 _LOOKED_AT = 500
+_SAMPLE = 200  # characters of what a sender was told
 
 
 def show(scope: Scope) -> None:
@@ -26,6 +27,7 @@ def show(scope: Scope) -> None:
     asked_services = begin(api.spend(window, group_by=["service"], **about))
     asked_owners = {name: begin(api.spend(window, group_by=[name], **about)) for name in _OWNERS}
     asked_left_out = begin(api.calls(window=window, counted_only=False, limit=_LOOKED_AT, **about))
+    asked_refused = begin(api.refused(window, project=scope.project))
     models = asked_models.get()
     totals = total(models.rows)
     if not totals.calls:
@@ -33,6 +35,7 @@ def show(scope: Scope) -> None:
             states.first_run(scope)
         else:
             states.nothing_here(scope)
+        _refused(scope, _or_none(asked_refused))
         return
     _top(scope, totals)
     st.space("small")
@@ -43,6 +46,7 @@ def show(scope: Scope) -> None:
     with right:
         _owners(scope, {name: asked.get() for name, asked in asked_owners.items()})
         _left_out(scope, [row for row in asked_left_out.get().rows if not row.counted])
+    _refused(scope, _or_none(asked_refused))
 
 
 def _top(scope: Scope, totals: Totals) -> None:
@@ -189,3 +193,32 @@ def _left_out(scope: Scope, rows: Sequence[CallRow]) -> None:
     ]
     st.html(parts.title(words("quality.left_out"), words("quality.left_out_measure", n=_LOOKED_AT)))
     st.html(parts.ledger((words("quality.reason"), words("quality.spans")), shown))
+
+
+def _or_none(asked: api.Asked[tuple[RefusedSpans, ...]]) -> tuple[RefusedSpans, ...]:
+    """Refused spans, where the reader's key may see them."""
+    try:
+        return asked.get_or(())
+    except api.NotAllowedError:
+        return ()
+
+
+def _refused(scope: Scope, refused: Sequence[RefusedSpans]) -> None:
+    """Spans that were received and not stored, by reason, each with what its sender was told."""
+    words = scope.words
+    if not refused:
+        return
+    rows = [
+        LedgerRow(
+            name=shared.capitalised(words.known(f"refused.{one.reason}", one.reason.replace("_", " "))),
+            note=one.sample[:_SAMPLE],
+            cells=(formats.count(one.letters), formats.count(one.retried)),
+        )
+        for one in refused
+    ]
+    st.html(
+        parts.title(words("quality.refused", n=sum(one.letters for one in refused)), words("quality.refused_measure"))
+    )
+    st.html(parts.ledger((words("quality.reason"), words("quality.spans"), words("quality.accepted_since")), rows))
+    st.html(f'<div class="o muted">{words("quality.refused_do")}</div>')
+    st.code("outlay deadletter list\noutlay deadletter retry --all", language="bash", wrap_lines=True)

@@ -161,8 +161,14 @@ dead_letter = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("payload", BYTEA),
-    sa.Column("retried_at", TIME),
+    sa.Column("retried_at", TIME, comment="When it was accepted after all."),
+    sa.Column("encoding", sa.Text, nullable=False, server_default="raw"),
+    sa.Column("api_key", sa.Text),
+    sa.Column("attempted_at", TIME, comment="When it was refused again."),
+    sa.Column("attempt_detail", sa.Text),
+    sa.CheckConstraint("encoding IN ('request', 'raw')", name="dead_letter_encoding_check"),
     sa.Index("dead_letter_received_at", "received_at"),
+    sa.Index("dead_letter_project_id", "project_id", "id"),
 )
 
 ingest_count = sa.Table(

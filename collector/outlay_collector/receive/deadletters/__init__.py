@@ -1,0 +1,1 @@
+"""What was refused: read it, mend the cause, and send it again."""
