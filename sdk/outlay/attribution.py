@@ -6,9 +6,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from outlay import semconv
+from outlay.safety import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextvars import Token
     from types import TracebackType
     from typing import ParamSpec, TypeVar
@@ -112,10 +113,32 @@ def attributed(
         (semconv.SESSION, session),
         (semconv.PROMPT_VERSION, prompt_version),
     )
-    values = {key: str(value) for key, value in named if value is not None}
+    values = texts(named)
     if tags:
-        values.update({semconv.TAG + str(key): str(value) for key, value in tags.items() if value is not None})
+        values.update(tagged(tags))
     return Attribution(values) if values else None
+
+
+def tagged(tags: Mapping[str, object]) -> dict[str, str]:
+    """Tags under the names of their attributes."""
+    return texts([(semconv.TAG + str(key), value) for key, value in tags.items()])
+
+
+def texts(named: Sequence[tuple[str, object]]) -> dict[str, str]:
+    """Values as text, without those that are None; one that cannot be made text is left out, with a notice."""
+    try:
+        return {key: str(value) for key, value in named if value is not None}
+    except Exception:  # noqa: BLE001 (whatever the program's own classes raise)
+        return {key: text for key, value in named if value is not None and (text := as_text(key, value)) is not None}
+
+
+def as_text(key: str, value: object) -> str | None:
+    """A program's own value as text; None, with a notice, when it cannot be made text."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 (as above)
+        notice(f"outlay: {key} is left out, for its value cannot be made text ({type(error).__name__}).")
+        return None
 
 
 class context:  # noqa: N801 (reads as a statement: with outlay.context(team="search"))

@@ -76,6 +76,8 @@ class Pipeline:
         self._queue: deque[Item] = deque()
         self._waiting: deque[Frame] = deque()  # encoded, not delivered yet
         self._working = threading.Lock()  # held by whoever encodes and sends
+        self._moving = threading.Lock()  # held while spans go from one count to another, so that ``stats`` adds up
+        self._in_hand = 0  # taken from the queue, not yet in ``_waiting``
         self._scales = threading.Lock()
         self._held = 0  # bytes of texts in the queue
         self._wake = threading.Event()
@@ -194,23 +196,25 @@ class Pipeline:
                 for frame in frames:
                     spool.write(frame)
                     self._spooled += frame.spans
+                self._in_hand = 0
             spool.close()
 
     def stats(self) -> Stats:
-        """The counts so far."""
-        return Stats(
-            delivered=self._delivered,
-            queued=self._pending(),
-            dropped=self._dropped,
-            refused=self._refused,
-            retries=self._retries,
-            spooled=self._spooled,
-            replayed=self._replayed,
-            last_error=self._last_error,
-        )
+        """The counts so far; every span that was ended is in one of them."""
+        with self._moving:
+            return Stats(
+                delivered=self._delivered,
+                queued=self._pending(),
+                dropped=self._dropped,
+                refused=self._refused,
+                retries=self._retries,
+                spooled=self._spooled,
+                replayed=self._replayed,
+                last_error=self._last_error,
+            )
 
     def _pending(self) -> int:
-        return len(self._queue) + sum(batch.spans for batch in list(self._waiting))
+        return len(self._queue) + self._in_hand + sum(batch.spans for batch in list(self._waiting))
 
     # In the background
 
@@ -246,12 +250,12 @@ class Pipeline:
             while self._waiting:
                 if not self._settle(self._waiting[0], deadline):
                     return False
-                if self._waiting:  # an exit may have taken it away meanwhile
-                    self._waiting.popleft()
             batches = self._next_batches(self._encoder)
             if not batches:
                 return True
-            self._waiting.extend(batches)
+            with self._moving:
+                self._waiting.extend(batches)
+                self._in_hand = 0
 
     def _settle(self, batch: Frame, deadline: float | None) -> bool:
         """Deliver a batch or spool it; False if it has to stay where it is."""
@@ -264,17 +268,27 @@ class Pipeline:
         taken = self._send(batch, deadline)
         if taken is _AGAIN:
             return False
-        self._delivered += taken
+        with self._moving:
+            self._delivered += taken
+            self._refused += batch.spans - taken
+            self._let_go()
         return True
+
+    def _let_go(self) -> None:
+        if self._waiting:  # an exit may have taken it away meanwhile
+            self._waiting.popleft()
 
     def _keep(self, batch: Frame) -> bool:
         assert self._spool is not None
         try:
-            self._dropped += self._spool.write(batch)
+            given_up = self._spool.write(batch)
         except OSError as error:
             notice(f"outlay: the spool {self._spool.folder} cannot be written ({error}); spans stay in memory.")
             return False
-        self._spooled += batch.spans
+        with self._moving:
+            self._dropped += given_up
+            self._spooled += batch.spans
+            self._let_go()
         return True
 
     def _replay_one(self) -> bool:
@@ -293,6 +307,7 @@ class Pipeline:
                 segment.release()
                 return False
             self._replayed += sent
+            self._refused += frame.spans - sent
             sleep(0)
         self._replayed_frames.pop(segment.path, None)
         segment.remove()
@@ -300,14 +315,9 @@ class Pipeline:
 
     def _next_batches(self, encoder: encoding.Encoder) -> list[Frame]:
         """Up to ``batch_size`` spans and scores from the queue, encoded in slices; none when the queue is empty."""
-        queue = self._queue
         spans = size = 0
-        while queue and spans < self._settings.batch_size and size < _MAX_BODY:
-            for _ in range(min(_SLICE, self._settings.batch_size - spans)):
-                try:
-                    span = queue.popleft()
-                except IndexError:
-                    break
+        while self._queue and spans < self._settings.batch_size and size < _MAX_BODY:
+            for span in self._slice(min(_SLICE, self._settings.batch_size - spans)):
                 if isinstance(span, Span) and span.content is not None:
                     with self._scales:
                         self._held -= span.content.weight
@@ -315,10 +325,19 @@ class Pipeline:
                     size += encoder.add(span)
                     spans += 1
                 except Exception as error:  # noqa: BLE001 (one bad span must not stop the others)
-                    self._dropped += 1
+                    with self._moving:
+                        self._dropped += 1
+                        self._in_hand -= 1
                     internal_error("encoding a span", error)
             sleep(0)
         return encoder.take()
+
+    def _slice(self, most: int) -> list[Item]:
+        """The next spans of the queue, from now on in hand."""
+        with self._moving:
+            taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+            self._in_hand += len(taken)
+        return taken
 
     def _send(self, batch: Frame, deadline: float | None) -> int:
         """One attempt: how many of its spans the collector took, or ``_AGAIN``."""
@@ -338,7 +357,6 @@ class Pipeline:
             return _AGAIN
         self._backoff, self._retry_at = _FIRST_BACKOFF, 0.0
         taken = batch.spans - answer.rejected if answer.outcome == "delivered" else 0
-        self._refused += batch.spans - taken
         if taken < batch.spans:
             self._last_error = answer.reason
             notice(f"outlay: the collector at {self._settings.endpoint} refused spans: {answer.reason}")

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from outlay import semconv, usage
-from outlay.attribution import Attribution
+from outlay.attribution import Attribution, as_text, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,9 +196,7 @@ class Span:
 
     def tag(self, **tags: object) -> None:
         """Put tags on this span, and on what begins inside it from now on."""
-        self.attribution = self.attribution.overlaid(
-            Attribution({semconv.TAG + key: str(value) for key, value in tags.items() if value is not None})
-        )
+        self.attribution = self.attribution.overlaid(Attribution(tagged(tags)))
 
     def response(self, response: R) -> R:
         """Tell of a model's response that the observed function does not return itself; gives it back, usable.
@@ -242,8 +240,21 @@ def attributes_of(span: Span) -> list[Pair]:
         pairs.append((semconv.ERROR_TYPE, span.error))
     if span.marks is not None:
         told = {key for key, _ in pairs}
-        pairs += [(key, value) for key, value in span.marks.items() if key not in told]
+        pairs += [
+            (key, fit)
+            for key, value in span.marks.items()
+            if key not in told and (fit := _fitting(key, value)) is not None
+        ]
     return pairs
+
+
+def _fitting(key: str, value: object) -> Value | None:
+    """What a program set on its span, as an attribute can hold it: a list holds texts, other things become text."""
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return tuple(text for item in value if (text := as_text(key, item)) is not None)  # type: ignore[reportUnknownVariableType]
+    return None if value is None else as_text(key, value)
 
 
 def _plain_attributes(span: Span) -> list[Pair]:

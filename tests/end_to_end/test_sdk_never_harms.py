@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -25,10 +26,12 @@ def sink() -> Iterator[OtlpSink]:
         yield sink
 
 
-def run(program: str, *, seconds: float = 30, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    program: str, *, seconds: float = 90, warnings: str = "error", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a program in a fresh interpreter; what it prints comes back. AssertionError if it fails."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        [sys.executable, "-W", warnings, "-c", textwrap.dedent(program)],
         env={**clean_environment(), **environment},
         capture_output=True,
         text=True,
@@ -43,6 +46,12 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("OUTLAY_", "OTEL_"))}
 
 
+def skip_without(module: str) -> None:
+    """Skip where it is not installed. It is looked for and not imported: its warnings are not ours."""
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+
+
 OBSERVED = """
 import outlay
 @outlay.observe
@@ -55,9 +64,15 @@ def work(n=0):
 
 
 def timed(program: str, **environment: str) -> float:
-    """Seconds between the program's last line and its end."""
-    done = run(program + "\nimport time; print(time.time(), flush=True)\n", **environment)
-    return time.time() - float(done.stdout.split()[-1])
+    """Seconds between the program's last line and its end; the least of three, for others may be using the machine."""
+    program += "\nimport time; print(time.time(), flush=True)\n"
+    least = float("inf")
+    for _ in range(3):
+        done = run(program, **environment)
+        least = min(least, time.time() - float(done.stdout.split()[-1]))
+        if least < 2:
+            break
+    return least
 
 
 TEN_THOUSAND = f"{OBSERVED}\noutlay.configure()\nfor n in range(10_000): work(n)\n"
@@ -207,7 +222,7 @@ def wsgi(environ, start_response):
 
 @pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
 def test_prefork_server(server: str, sink: OtlpSink, tmp_path: Path) -> None:
-    pytest.importorskip(server)
+    skip_without(server)
     (tmp_path / "served.py").write_text(APP)
     port = free_port()
     command = {
@@ -218,17 +233,17 @@ def test_prefork_server(server: str, sink: OtlpSink, tmp_path: Path) -> None:
         [sys.executable, "-m", *command], cwd=tmp_path, env={**clean_environment(), "OUTLAY_ENDPOINT": sink.url}
     )
     try:
-        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/").status_code == 200, seconds=40)
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 200, seconds=90)
         for _ in range(20):
-            assert httpx.get(f"http://127.0.0.1:{port}/").text == "ok"
+            assert httpx.get(f"http://127.0.0.1:{port}/", timeout=60).text == "ok"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
     assert len(sink.spans) == 21
 
 
 def test_gevent_program(sink: OtlpSink) -> None:
-    pytest.importorskip("gevent")
+    skip_without("gevent")
     program = """
 from gevent import monkey; monkey.patch_all()
 import gevent, time
@@ -328,7 +343,104 @@ work()
     assert "TraceIdRatioBased" in warning
 
 
-# Threads
+NEIGHBOURS = {
+    "sentry_sdk": """
+import sentry_sdk
+sentry_sdk.init("http://x@127.0.0.1:9/1", traces_sample_rate=1.0)
+def theirs(): return sentry_sdk.start_transaction(name="theirs")
+def seen(): return sentry_sdk.get_current_scope().span is not None
+""",
+    "logfire": """
+import logfire
+logfire.configure(send_to_logfire=False, console=False)
+def theirs(): return logfire.span("theirs")
+def seen():
+    from opentelemetry import trace
+    return trace.get_current_span().is_recording()
+""",
+    "ddtrace": """
+from ddtrace.trace import tracer
+def theirs(): return tracer.trace("theirs")
+def seen(): return tracer.current_span() is not None
+""",
+}
+
+
+@pytest.mark.parametrize("neighbour", NEIGHBOURS)
+def test_lives_beside_other_peoples_products(neighbour: str, sink: OtlpSink) -> None:
+    skip_without(neighbour)
+    program = f"""{NEIGHBOURS[neighbour]}
+from opentelemetry import trace
+before = trace.get_tracer_provider()
+{OBSERVED}
+outlay.configure()
+@outlay.observe
+def outer():
+    assert seen()  # their span goes on being the current one, for them
+    return work()
+with theirs(): outer()
+assert outlay.flush()
+assert trace.get_tracer_provider() is before
+"""
+    # Their shutdown is not ours to wait for: nobody listens where they send to.
+    quick = {
+        "SENTRY_ENVIRONMENT": "test",
+        "DD_TRACE_STARTUP_LOGS": "false",
+        "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
+    }
+    run(program, warnings="ignore", OUTLAY_ENDPOINT=sink.url, **quick)
+    assert sink.named("work").parent_span_id == sink.named("outer").span_id
+    assert {span.name for span in sink.spans} == {"outer", "work"}  # none of theirs is taken
+
+
+# Threads and tasks
+
+
+def test_threads_at_once_lose_nothing(sink: OtlpSink) -> None:
+    program = f"""{OBSERVED}
+import threading
+outlay.configure(interval=0.01)
+@outlay.observe
+def outer(name):
+    for n in range(200): work(n)
+threads = [threading.Thread(target=outer, args=(n,)) for n in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert outlay.flush(60), outlay.stats()
+"""
+    run(program, OUTLAY_ENDPOINT=sink.url)
+    outers = {span.span_id: span for span in sink.spans if span.name == "outer"}
+    inner = [span for span in sink.spans if span.name == "work"]
+    assert len({span.span_id for span in inner}) == len(inner) == 8 * 200
+    assert all(span.trace_id == outers[span.parent_span_id].trace_id for span in inner)
+    assert [sum(span.parent_span_id == each for span in inner) for each in outers] == [200] * 8
+
+
+def test_asyncio_tasks_keep_to_their_own_call(sink: OtlpSink) -> None:
+    program = """
+import asyncio, outlay
+outlay.configure()
+@outlay.observe
+async def inner(n):
+    await asyncio.sleep(0)
+    return n
+@outlay.observe
+async def outer(n):
+    with outlay.context(user=f"u{n}"):
+        await asyncio.sleep(0)
+        tasks = [asyncio.create_task(inner(m)) for m in range(3)]
+        await asyncio.sleep(0)
+        return await asyncio.gather(*tasks)
+async def main():
+    assert await asyncio.gather(*(outer(n) for n in range(20))) == [[0, 1, 2]] * 20
+asyncio.run(main())
+"""
+    run(program, OUTLAY_ENDPOINT=sink.url)
+    outers = {span.span_id for span in sink.spans if span.name == "outer"}
+    inner = [span for span in sink.spans if span.name == "inner"]
+    assert (len(outers), len(inner)) == (20, 60)
+    users = {each: {s.attributes["user.id"] for s in inner if s.parent_span_id == each} for each in outers}
+    assert sorted(user for told in users.values() for user in told) == sorted(f"u{n}" for n in range(20))
 
 
 def test_context_is_kept_in_executor_threads(sink: OtlpSink) -> None:
@@ -408,6 +520,64 @@ outlay.shutdown(0.1)
     run(program, OUTLAY_ENDPOINT=f"http://127.0.0.1:{free_port()}")
 
 
+def test_memory_is_bounded_in_bytes_too() -> None:
+    program = """
+import resource, outlay
+outlay.configure(queue_bytes=4_000_000, content="full")
+@outlay.observe(model="m", provider="p")
+def ask(messages):
+    return "an answer " * 1_000
+for n in range(200): ask([{"role": "user", "content": f"{n} " * 5_000}])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for n in range(4_000): ask([{"role": "user", "content": f"{n} " * 5_000}])  # some 100 MB in all
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+assert grown < 40_000, grown
+assert outlay.stats().queued == 4_200, outlay.stats()  # the calls themselves are small, and kept
+outlay.shutdown(0.1)
+"""
+    told = run(program, OUTLAY_ENDPOINT=f"http://127.0.0.1:{free_port()}").stderr
+    assert told.count("too much text is waiting") == 1
+
+
+# Mistakes of ours, and of others
+
+
+def test_no_exception_of_ours_reaches_the_program(sink: OtlpSink, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    program = f"""
+import outlay
+class Hostile:
+    def __getattr__(self, name): raise RuntimeError(name)
+    def __repr__(self): raise RuntimeError("repr")
+    __str__ = __repr__
+    def __iter__(self): raise RuntimeError("iter")
+    def __eq__(self, other): raise RuntimeError("eq")
+    __hash__ = None
+hostile = Hostile()
+outlay.configure(content="full", spool={str(tmp_path / "file" / "folder")!r})
+@outlay.observe(team=hostile, tags={{"a": hostile}})
+def ask(messages, model=None, **more):
+    outlay.current().set("a", hostile)
+    outlay.current().tag(a=hostile)
+    return outlay.current().response(hostile)
+assert ask(hostile, model=hostile, tools=hostile) is hostile
+assert ask([hostile, {{"role": hostile, "content": hostile}}]) is hostile
+with outlay.context(team=hostile, user=hostile, a=hostile):
+    assert ask("\\ud800\\0") is hostile
+outlay.record(model="m", response=hostile)
+outlay.stats(); assert outlay.flush()
+"""
+    run(program, warnings="ignore", OUTLAY_ENDPOINT=sink.url)
+    assert [span.name for span in sink.spans].count("ask") == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff" * 100])
+def test_strange_answers_of_a_collector_do_no_harm(body: bytes, sink: OtlpSink) -> None:
+    sink.answer = lambda: Answer(200, {"content-type": "text/html"}, body)
+    run(f"{OBSERVED}\noutlay.configure()\nwork()\nassert outlay.flush()", OUTLAY_ENDPOINT=sink.url)
+    sink.named("work")
+
+
 # The wire
 
 
@@ -474,15 +644,19 @@ def test_outage_under_load_loses_nothing_with_a_spool(tmp_path: Path) -> None:
     time.sleep(1)
     with OtlpSink(port) as there:  # for a moment, in the middle of the outage
         wait_until(lambda: len(there.spans) > 100)
-    made = sum(int(program.communicate(timeout=30)[0].split()[0]) for program in programs)  # ended during the outage
+    made = sum(int(program.communicate(timeout=90)[0].split()[0]) for program in programs)  # ended during the outage
     with OtlpSink(port) as back:
-        run("import outlay, time; outlay.configure(interval=0.05); time.sleep(3)", **where)
-    assert len({span.span_id for span in there.spans + back.spans}) == made > 500
+        emptied = f"not os.listdir({str(tmp_path / 'spool')!r})"
+        replay = (
+            f"outlay.configure(interval=0.05)\nuntil = time.time() + 60\nwhile not {emptied} and time.time() < until:"
+        )
+        run(f"import os, outlay, time\n{replay} time.sleep(0.05)", **where)
+    assert len({span.span_id for span in there.spans + back.spans}) == made > 100
     assert not list((tmp_path / "spool").iterdir())
 
 
 def test_outage_without_a_spool_counts_every_loss() -> None:
-    output = started(UNDER_LOAD, OUTLAY_ENDPOINT=f"http://127.0.0.1:{free_port()}").communicate(timeout=30)[0]
+    output = started(UNDER_LOAD, OUTLAY_ENDPOINT=f"http://127.0.0.1:{free_port()}").communicate(timeout=90)[0]
     made, _, stats = output.partition(" ")
     counts = dict(part.split("=") for part in stats.strip().removeprefix("Stats(").removesuffix(")").split(", ")[:4])
     assert int(counts["dropped"]) > 0

@@ -507,6 +507,13 @@ def test_stream_shown_to_the_current_span_is_watched(calls: Calls) -> None:
     assert stream.parent_span_id == calls.named("ask").span_id
 
 
+def test_attribute_of_any_kind_keeps_its_span(calls: Calls) -> None:
+    with outlay.observe(name="step") as span:
+        for key, value in (("a", [1, "two"]), ("b", {"c": 3}), ("d", None), ("e", 2.5)):
+            span.set(key, value)  # type: ignore[arg-type]
+    assert calls.only().attributes == {"a": ("1", "two"), "b": "{'c': 3}", "e": 2.5}
+
+
 def test_current_is_harmless_outside() -> None:
     assert outlay.current().response(RESPONSE) is RESPONSE
     outlay.current().set("k", 1)

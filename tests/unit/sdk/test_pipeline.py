@@ -101,6 +101,17 @@ def test_full_queue_drops_and_counts(make: Make) -> None:
     assert pipeline.stats().delivered == 10
 
 
+def test_counts_add_up_at_any_moment(make: Make) -> None:
+    pipeline = make(Collector(), interval=0.001, batch_size=50)
+    for number in range(5_000):
+        pipeline.add(a_span(number=number))
+        if number % 10 == 0:
+            stats = pipeline.stats()
+            assert stats.delivered + stats.queued + stats.dropped == number + 1
+    assert pipeline.flush(10)
+    assert pipeline.stats().delivered == 5_000
+
+
 def test_one_bad_span_does_not_stop_the_others(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     from outlay import safety
 
