@@ -89,7 +89,13 @@ class _Parts:
             statement_timeout=settings.read_timeout,
             application="outlay-read",
         )
-        self._writes = pool(database_url, size=2, statement_timeout=settings.ingest_timeout, application="outlay-write")
+        self._writes = pool(
+            database_url,
+            size=2,
+            statement_timeout=settings.ingest_timeout,
+            application="outlay-write",
+            writes=True,
+        )
         # Of its own, so that dashboards that wait for their answers do not keep senders from being recognised.
         self._keys = pool(database_url, size=2, statement_timeout=KEY_TIMEOUT, application="outlay-keys")
         self._cached = _Cached(self._reads)

@@ -104,10 +104,12 @@ def pool(
     statement_timeout: timedelta,
     application: str = "outlay",
     lock_timeout: timedelta | None = None,
+    writes: bool = False,
 ) -> ConnectionPool[psycopg.Connection[Any]]:
     """A pool whose sessions cannot hang: statements, locks and idle transactions are all bounded.
 
-    It opens without waiting, so that a collector starts, says it is not ready, and heals when the database comes.
+    It opens without waiting, so that a collector starts, says it is not ready, and heals when the database comes. With
+    ``writes`` a session is given up when its server has stepped down: it would answer for ever, and take nothing.
     """
     lock = lock_timeout or min(statement_timeout, timedelta(seconds=5))
     options = " ".join(
@@ -135,7 +137,7 @@ def pool(
         max_waiting=4 * size,
         # The pool's own default of five minutes between attempts would outlive every client's patience.
         reconnect_timeout=2.0,
-        check=_check,
+        check=_check_writable if writes else _check,
         kwargs={
             "application_name": application,
             "options": options,
@@ -153,6 +155,16 @@ def _check(connection: psycopg.Connection[Any]) -> None:
         ConnectionPool.check_connection(connection)
     finally:
         connection.patience = patience
+
+
+def _check_writable(connection: psycopg.Connection[Any]) -> None:
+    """The same, and that it takes what is written."""
+    _check(connection)
+    (read_only,) = connection.execute("SHOW transaction_read_only").fetchone() or ("on",)
+    connection.rollback()
+    if read_only == "on":
+        connection.close()  # or the pool would take it for good
+        raise psycopg.OperationalError("the server takes no writes any more")
 
 
 def _milliseconds(duration: timedelta) -> int:
