@@ -72,11 +72,11 @@ def steps(body: bytes, spans: int, book: Book, *, content: bool, seconds: float 
 def copy_client(connection: psycopg.Connection[Any], batches: list[Batch]) -> float:
     """Client CPU of writing batches, one commit each, as the committer does; microseconds per span."""
     store.prepare(connection)
-    known: set[Any] = set()
-    store.write(connection, batches[:1], known)
+    session = store.Session()
+    store.write(connection, batches[:1], session)
     began = time.thread_time()
     for batch in batches[1:]:
-        store.write(connection, [batch], known)
+        store.write(connection, [batch], session)
     return (time.thread_time() - began) / sum(len(batch.rows) for batch in batches[1:]) * 1e6
 
 

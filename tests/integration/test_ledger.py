@@ -46,7 +46,7 @@ class Ledger:
         self.connection.commit()
         self.writer = connect(url)
         receive.prepare(self.writer)
-        self.days: set[Any] = set()
+        self.session = receive.Session()
 
     def send(self, spans: Sequence[SpanSpec], **request: Any) -> None:
         batches = ingest(
@@ -58,7 +58,7 @@ class Ledger:
             limits=LIMITS,
             now=datetime.now(UTC),
         )
-        receive.write(self.writer, batches, self.days)
+        receive.write(self.writer, batches, self.session)
 
     def settle(self) -> None:
         while self.project_id in waiting_projects(self.connection):
@@ -397,4 +397,16 @@ def test_a_sender_that_gave_up_does_not_stop_the_others(shop: Ledger, database_u
     assert first.result(timeout=20).accepted == 1
     assert committer.submit(a_batch()).result(timeout=20).accepted == 1
     committer.close()
+    assert shop.count("SELECT count(*) FROM span") == 2
+
+
+def test_a_session_that_met_a_repetition_expects_more_and_then_no_longer(shop: Ledger) -> None:
+    span = a_model_call()
+    shop.send([span])
+    assert shop.session.careful == 0
+    shop.send([span, a_model_call()])
+    assert shop.session.careful == receive.CAREFUL_COMMITS
+    for _ in range(receive.CAREFUL_COMMITS):
+        shop.send([span])
+    assert shop.session.careful == 0
     assert shop.count("SELECT count(*) FROM span") == 2

@@ -35,7 +35,7 @@ class Project:
 
     def send(self, *spans: SpanSpec) -> None:
         request: dict[str, Any] = {"project_id": self.id, "key_id": "testkey1", "book": self.book, "limits": LIMITS}
-        receive.write(self.writer, ingest(otlp(spans), json=False, now=datetime.now(UTC), **request), set())
+        receive.write(self.writer, ingest(otlp(spans), json=False, now=datetime.now(UTC), **request), receive.Session())
 
     def settle(self, **options: Any) -> Round:
         zone = ZoneInfo("UTC")
@@ -115,7 +115,7 @@ def test_calls_of_two_sources_are_loaded(project: Project) -> None:
         otlp([other], **resource), json=False, now=datetime.now(UTC), project_id=project.id, key_id="testkey1",
         book=project.book, limits=LIMITS,
     )  # fmt: skip
-    receive.write(project.writer, batches, set())
+    receive.write(project.writer, batches, receive.Session())
     assert project.undecided() == {one.trace_id}
 
 

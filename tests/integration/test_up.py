@@ -122,6 +122,12 @@ def _mentions(process: psutil.Process, home: Path) -> bool:
         return False
 
 
+def nobody_of(processes: list[psutil.Process]) -> bool:
+    left = [" ".join(process.cmdline())[-120:] for process in alive(processes)]
+    assert not left, f"{left} still run"
+    return True
+
+
 def test_from_an_empty_folder_to_everything_running_and_back_to_nothing(up):
     up.start()
     up.wait_until_ready()
@@ -176,7 +182,7 @@ def test_kill_nine_of_the_supervisor_leaves_no_orphan_and_the_next_start_goes_on
     everything = up.processes()
     os.kill(up.pid, signal.SIGKILL)
     up.process.wait()
-    wait_until(lambda: not alive(everything), seconds=15)
+    wait_until(lambda: nobody_of(everything), seconds=15)
     up.start()
     up.wait_until_ready()
     assert up.spend().is_success

@@ -12,7 +12,6 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import date
 from typing import Any
 
 import psycopg
@@ -101,7 +100,7 @@ class _Writer:
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]]) -> None:
         self._connect = connect
         self._connection: psycopg.Connection[Any] | None = None
-        self._days: set[date] = set()
+        self._session = store.Session()
 
     def write(self, group: list[_Pending]) -> None:
         """Commit the group and answer each of it; a batch that poisons the commit is found and answered alone."""
@@ -158,7 +157,7 @@ class _Writer:
         """Write without committing: only to see whether Postgres takes it."""
         connection = self._open()
         try:
-            with connection.cursor() as cursor, cursor.copy(store.COPY) as copy:
+            with connection.cursor() as cursor, cursor.copy(store.COPY_TO_STAGE) as copy:
                 copy.set_types(store.TYPES)
                 for values in batch.rows:
                     copy.write_row(values)
@@ -169,14 +168,14 @@ class _Writer:
         for attempt in range(1, _ATTEMPTS + 1):
             connection = self._open()
             try:
-                store.write(connection, batches, self._days)
+                store.write(connection, batches, self._session)
             except _TRANSIENT:
                 connection.rollback()
                 if attempt == _ATTEMPTS:
                     raise
             except _STALE:
                 connection.rollback()
-                self._days.clear()
+                self._session.days.clear()
                 if attempt == _ATTEMPTS:
                     raise
             except errors.DataError:
@@ -193,7 +192,7 @@ class _Writer:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
             store.prepare(self._connection)
-            self._days.clear()
+            self._session = store.Session()
         return self._connection
 
     def close(self) -> None:

@@ -1,20 +1,25 @@
 """Spans into Postgres: one COPY and one INSERT per commit, whatever number of requests it holds.
 
-COPY goes into a temporary table of the session and from there by ``ON CONFLICT DO NOTHING`` into the ledger: a request
-that a client repeats, because an answer was lost on the way, adds nothing.
+COPY goes straight into the ledger, whose key refuses a span that is there. Then the commit is done over, by way of a
+temporary table and ``ON CONFLICT DO NOTHING``: a request that a client repeats, because an answer was lost on the way,
+adds nothing. Where repetitions come, more are likely, so the next commits take that way at once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
+from outlay_collector.calls.call import CALL
 from outlay_collector.db.store import create_days
 from outlay_collector.receive.batch import Batch
 from outlay_collector.receive.rows import COLUMNS, CONTENT_COLUMNS, CONTENT_TYPES, TYPES
@@ -24,7 +29,8 @@ Connection = psycopg.Connection[Any]
 _COLUMN_LIST = ", ".join(COLUMNS)
 
 _STAGE = "CREATE TEMP TABLE IF NOT EXISTS span_stage (LIKE span) ON COMMIT DELETE ROWS"
-COPY = f"COPY span_stage ({_COLUMN_LIST}) FROM STDIN (FORMAT BINARY)".encode()
+COPY_TO_STAGE = f"COPY span_stage ({_COLUMN_LIST}) FROM STDIN (FORMAT BINARY)".encode()
+_COPY = f"COPY span ({_COLUMN_LIST}) FROM STDIN (FORMAT BINARY)".encode()
 
 _INSERT = f"""
 INSERT INTO span ({_COLUMN_LIST})
@@ -42,14 +48,21 @@ ON CONFLICT DO NOTHING
 """.encode()
 
 # Keys by which twins find each other, of what was sent, whether new or repeated: a repeated reference joins nothing twice.
+_REFERENCE_COLUMNS = ("start_time", "response_id", "twin_keys", "trace_id", "project_id")
+_REFERENCE_TYPES = ("timestamptz", "text", "int8[]", "uuid", "int4")
+_STAGE_REFERENCES = f"""
+CREATE TEMP TABLE IF NOT EXISTS reference_stage ON COMMIT DELETE ROWS AS
+SELECT {", ".join(_REFERENCE_COLUMNS)} FROM span WITH NO DATA
+"""
+_COPY_REFERENCES = b"COPY reference_stage FROM STDIN (FORMAT BINARY)"
 _REFER = """
 INSERT INTO response_ref (start_time, response_key, trace_id, project_id)
 SELECT start_time, hashtextextended(response_id, project_id), trace_id, project_id
-  FROM span_stage
- WHERE response_id IS NOT NULL AND span_type = 'call'
+  FROM reference_stage
+ WHERE response_id IS NOT NULL
  UNION ALL
 SELECT start_time, unnest(twin_keys), trace_id, project_id
-  FROM span_stage
+  FROM reference_stage
  WHERE twin_keys IS NOT NULL
 """
 
@@ -91,6 +104,20 @@ INSERT INTO dead_letter (project_id, api_key, signal, reason, detail, encoding, 
 VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 
+_reference = itemgetter(*map(COLUMNS.index, _REFERENCE_COLUMNS))
+_RESPONSE_ID, _TWIN_KEYS, _SPAN_TYPE = map(COLUMNS.index, ("response_id", "twin_keys", "span_type"))
+
+CAREFUL_COMMITS = 16
+"""So many commits expect repetitions after one was met."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What a session has learned: days whose partitions are there, and for how many commits it expects repetitions."""
+
+    days: set[date] = field(default_factory=set[date])
+    careful: int = 0
+
 
 class _AlreadyPacked(Dumper):
     """Bytes that are a value in Postgres' binary form already."""
@@ -108,6 +135,7 @@ def prepare(connection: Connection) -> None:
     for name in ("int4", "int8", "text"):
         _pass_through(connection, psycopg.adapters.types[name].array_oid)
     connection.execute(_STAGE)
+    connection.execute(_STAGE_REFERENCES)
     connection.execute(_STAGE_CONTENT)
     connection.commit()
 
@@ -116,31 +144,54 @@ def _pass_through(connection: Connection, type_oid: int) -> None:
     connection.adapters.register_dumper(None, type("_Packed", (_AlreadyPacked,), {"oid": type_oid}))
 
 
-def write(connection: Connection, batches: Sequence[Batch], known_days: set[date]) -> None:
-    """Write and commit; when this returns, every row is durable. ``known_days`` have their partitions and grows."""
-    missing = {day for batch in batches for day in batch.days()} - known_days
+def write(connection: Connection, batches: Sequence[Batch], session: Session) -> None:
+    """Write and commit; when this returns, every row is durable. ``session`` learns."""
+    missing = {day for batch in batches for day in batch.days()} - session.days
     if missing:
         create_days(connection, missing)
+    if session.careful:
+        session.careful -= 1
+        _write_all(connection, batches, repetitions=True)
+    else:
+        try:
+            _write_all(connection, batches, repetitions=False)
+        except errors.UniqueViolation:
+            connection.rollback()
+            session.careful = CAREFUL_COMMITS
+            if missing:
+                create_days(connection, missing)
+            _write_all(connection, batches, repetitions=True)
+    session.days |= missing
+
+
+def _write_all(connection: Connection, batches: Sequence[Batch], *, repetitions: bool) -> None:
     with connection.cursor() as cursor:
-        sent = sum(len(batch.rows) for batch in batches)
-        if sent:
-            with cursor.copy(COPY) as copy:
+        rows = [row for batch in batches for row in batch.rows]
+        if rows:
+            with cursor.copy(COPY_TO_STAGE if repetitions else _COPY) as copy:
                 copy.set_types(TYPES)
-                for batch in batches:
-                    for values in batch.rows:
-                        copy.write_row(values)
-            cursor.execute(_INSERT)
-            repeated = sent - cursor.rowcount
-            cursor.execute(_REFER)
-            if repeated:
-                _count_repeated(cursor, batches, repeated)
+                for values in rows:
+                    copy.write_row(values)
+            if repetitions:
+                cursor.execute(_INSERT)
+                if repeated := len(rows) - cursor.rowcount:
+                    _count_repeated(cursor, batches, repeated)
+            _refer(cursor, rows)
         _write_contents(cursor, batches)
         _write_events(cursor, batches)
         _touch(cursor, batches)
         for batch in batches:
             _refuse(cursor, batch)
     connection.commit()
-    known_days |= missing
+
+
+def _refer(cursor: psycopg.Cursor[Any], rows: Sequence[tuple[Any, ...]]) -> None:
+    with cursor.copy(_COPY_REFERENCES) as copy:
+        copy.set_types(_REFERENCE_TYPES)
+        for row in rows:
+            if row[_SPAN_TYPE] == CALL and (row[_RESPONSE_ID] is not None or row[_TWIN_KEYS] is not None):
+                copy.write_row(_reference(row))
+    cursor.execute(_REFER)
 
 
 def _write_contents(cursor: psycopg.Cursor[Any], batches: Sequence[Batch]) -> None:
