@@ -4,7 +4,7 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test check bench bench-pricing bench-sdk test-matrix test-peers bench-ingest fmt help
+.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest fmt help
 
 help:
 	@echo "make up     the whole product on this machine, with demo data"
@@ -32,6 +32,9 @@ bench: .venv/.for-development
 bench-pricing: .venv/.for-development
 	@.venv/bin/python -m benchmarks.pricing $(BENCH)
 	@.venv/bin/python -m benchmarks.golden_vs_genai_prices
+
+bench-reprice: .venv/.for-development
+	@.venv/bin/python -m benchmarks.reprice $(BENCH)
 
 bench-sdk: .venv/.for-development
 	@.venv/bin/python -m benchmarks.sdk_overhead $(BENCH)

@@ -28,6 +28,7 @@ from outlay_collector.errors import NotReady, OutlayError, Unavailable
 from outlay_collector.ledger.reads import api as reads_api
 from outlay_collector.pricing import api as pricing_api
 from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.reprice import api as reprice_api
 from outlay_collector.pricing.store import load_book, newest_version
 from outlay_collector.process import leave_alone_what_stays
 from outlay_collector.receive import api as receive_api
@@ -72,7 +73,14 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.router.routes.extend(receive_api.routes)
-    for router in (reads_api.router, calls_api.router, access_api.router, pricing_api.router, deadletters_api.router):
+    for router in (
+        reads_api.router,
+        calls_api.router,
+        access_api.router,
+        pricing_api.router,
+        reprice_api.router,
+        deadletters_api.router,
+    ):
         app.include_router(router)
     _add_health(app)
     _add_error_handlers(app)

@@ -23,6 +23,7 @@ from outlay_collector.db.store import analyse_new_days, beat, maintain
 from outlay_collector.errors import NotReady
 from outlay_collector.ledger.store import forget_minutes
 from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.reprice import store as reprice
 from outlay_collector.pricing.store import load_book, newest_version
 from outlay_collector.receive.deadletters.store import forget as forget_letters
 from outlay_collector.settings import Settings
@@ -43,6 +44,9 @@ LONGEST_REST_SECONDS = 5.0
 
 SICK_SECONDS = 10.0
 """Rest of a project whose settlement failed: the others go on meanwhile."""
+
+REPRICE_SECONDS = 2.0
+"""Between two looks for reprice jobs."""
 
 CHUNKS_PER_ROUND = 8
 """Transactions of settlement before sums are made, where there is that much to settle."""
@@ -160,6 +164,39 @@ class Pulse:
             self._last_beat = now
 
 
+class Repricer:
+    """Runs reprice jobs that the API was asked for, and ends those whose process was killed; in a thread of its own."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outlay-reprice", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=8)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with connect(self._url, application="outlay-reprice") as connection:
+                    self._until_stopped(connection)
+            except Exception as error:  # noqa: BLE001 - a job is taken up where it stood, whatever happened to it
+                logger.warning("repricing was interrupted (%s); trying again", error)
+                self._stop.wait(REPRICE_SECONDS)
+
+    def _until_stopped(self, connection: psycopg.Connection[Any]) -> None:
+        while not self._stop.is_set():
+            for job_id in reprice.waiting_jobs(connection):
+                connection.commit()
+                reprice.run(connection, job_id, stop=self._stop.is_set)
+            connection.commit()
+            self._stop.wait(REPRICE_SECONDS)
+
+
 def housekeeping(settings: Settings, database_url: str) -> None:
     """Partitions of the coming days, retention, and what nobody reads any more."""
     now = datetime.now(UTC)
@@ -189,11 +226,13 @@ def run(settings: Settings) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     connect(database_url).close()
     housekeeping(settings, database_url)
-    pulse = Pulse(settings, database_url)
+    pulse, repricer = Pulse(settings, database_url), Repricer(database_url)
     pulse.start()
+    repricer.start()
     try:
         asyncio.run(_work_queue(settings, database_url))
     finally:
+        repricer.stop()
         pulse.stop()
 
 

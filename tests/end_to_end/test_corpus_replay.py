@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from outlay_collector.access.store import project_ids
-from outlay_collector.calls.stored import stored_usage
 from outlay_collector.db.engine import connect
+from outlay_collector.pricing.stored import stored_usage
 from psycopg.rows import namedtuple_row
 
 from tests.end_to_end.oracle import assert_sums_exact

@@ -20,10 +20,10 @@ from psycopg.types.json import Jsonb
 from outlay_collector.calls import flags
 from outlay_collector.calls.call import CALL
 from outlay_collector.calls.settle import SAME_ID_WINDOW, Candidate, Verdict, settle
-from outlay_collector.calls.stored import COUNTS, stored_usage
 from outlay_collector.ledger import store as ledger
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.price import Charge
+from outlay_collector.pricing.stored import COUNTS, stored_usage, usage_in_force
 from outlay_collector.pricing.usage import Usage
 
 Connection = psycopg.Connection[Any]
@@ -193,7 +193,7 @@ def settle_round(
 
     ``sums_may_wait``: while there is more to settle, remember which sums are to be made, and make them once at the end.
     """
-    if not ledger.try_lock(connection, project_id):
+    if not ledger.lock_soon(connection, project_id):
         connection.rollback()
         return None
     taken = connection.execute(_TAKE, (project_id, COMMITS_PER_ROUND, traces)).fetchall()
@@ -353,9 +353,7 @@ def _write(connection: Connection, verdict: Verdict, candidate: Candidate, row: 
 
 def _charge_in_force(candidate: Candidate, joined: dict[str, Any], row: Any, book: Book) -> Charge | None:
     """The charge with what the twins knew laid over the span's own facts."""
-    usage = candidate.usage
-    if "usage" in joined:
-        usage = replace(usage or Usage(), **joined["usage"])
+    usage = usage_in_force(candidate.usage, joined)
     if usage is None:
         return None
     return book.charge(

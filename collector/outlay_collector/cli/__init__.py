@@ -20,6 +20,7 @@ COMMANDS = (
     ("project", "project", "Create and list projects."),
     ("key", "key", "Create, list and revoke API keys."),
     ("price", "price", "Show, quote, import and override prices."),
+    ("reprice", "reprice", "Give calls of the past the prices of today: look first, apply, undo."),
     ("explain", "explain", "Show how one call's charge came about, down to the source of each rate."),
     ("deadletter", "deadletter", "Read what was refused, and send it again."),
     ("db", "db", "Look after the database."),

@@ -27,6 +27,23 @@ def try_lock(connection: Connection, project_id: int) -> bool:
     return bool(row and row[0])
 
 
+def lock_soon(connection: Connection, project_id: int) -> bool:
+    """Like ``try_lock``, but waits half a second, in turn with whoever takes the lock again and again, as repricing does.
+
+    False if somebody keeps it; the transaction is at its beginning then.
+    """
+    if try_lock(connection, project_id):
+        return True
+    connection.execute("SET LOCAL lock_timeout = '500ms'")
+    try:
+        lock(connection, project_id)
+    except psycopg.errors.LockNotAvailable:
+        connection.rollback()
+        return False
+    connection.execute("SET LOCAL lock_timeout TO DEFAULT")
+    return True
+
+
 def lock(connection: Connection, project_id: int) -> None:
     """Like ``try_lock``, but waits."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_CLASS, project_id))

@@ -7,7 +7,7 @@ picks the card's page for its instant, time of day and prompt length, and multip
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -86,6 +86,28 @@ class Explanation:
     version: int
 
 
+CardKey = tuple[str | None, str | None, str | None, str | None, int | None]
+"""Provider, model, tier, region and project, as calls name them: what prices are looked up by."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cuts:
+    """``instants``: between two of them no price of a card changes. ``prompts``: nor while none of these is exceeded."""
+
+    instants: tuple[datetime, ...] = ()
+    prompts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """A charge as a formula: Σ tokens × rate + fee. ``rates`` are per token, by bucket; ``None``: the cost is unknown."""
+
+    status: str
+    price_ids: tuple[int, ...] = ()
+    rates: Mapping[str, Decimal] | None = None
+    fee: Decimal = Decimal(0)
+
+
 class Book:
     """All prices of one catalogue version. Safe to share between threads; never changes."""
 
@@ -109,7 +131,7 @@ class Book:
         for model in self._models:
             grouped.setdefault((model.layer, model.provider), []).append(model)
         self._names = {key: Names(group) for key, group in grouped.items()}
-        self._cards: dict[tuple[str | None, str | None, str | None, str | None, int | None], _Card | None] = {}
+        self._cards: dict[CardKey, _Card | None] = {}
 
     @classmethod
     def from_rows(
@@ -178,25 +200,43 @@ class Book:
         page = card.page(at, usage.input_tokens or 0)
         if page.thinking and usage.reasoning_tokens:
             parts = _with_thinking(parts)
-        total = 0
-        ids: list[int] = []
-        missing = False
-        for unit, count in parts:
-            found = page[unit]
-            if found is None:
-                # Where no fee is listed, a request has none.
-                missing = missing or unit != units.REQUEST
-                continue
-            total += count * found[0] if found[1] == 1 else amount_of(count, found)
-            ids.append(found[2])
-        if page.request is not None and usage.requests is None:
-            total += amount_of(1, page.request)
-            ids.append(page.request.price_id)
-        if missing:
-            if not ids:
-                return Charge(None, page.currency, UNPRICED)
-            return Charge(as_decimal(total), page.currency, PARTLY_PRICED, tuple(ids))
-        return Charge(as_decimal(total), page.currency, PRICED, tuple(ids))
+        return page.charged(parts, with_fee=usage.requests is None)
+
+    def cuts(self, key: CardKey, start: datetime, end: datetime) -> Cuts:
+        """Where between ``start`` and ``end`` the prices of one card change, and the prompt lengths at which they do."""
+        card = self._card(key)
+        return Cuts() if card is None else card.cuts(start, end)
+
+    def rule(self, key: CardKey, *, at: datetime, prompt: int, used: Sequence[str]) -> Rule | None:
+        """What every call of this card is charged that falls between the same cuts and uses these buckets and no others.
+
+        Buckets are those of ``buckets()`` without ``Usage.extra``. ``None`` when a rate has no finite decimals: then only
+        call by call is exact.
+        """
+        card = self._card(key)
+        if card is None:
+            return Rule(status=UNPRICED)
+        page = card.page(at, prompt)
+        parts: list[tuple[str, int]] = [(unit, 1) for unit in used]
+        thinking = page.thinking and units.REASONING in used
+        charge = page.charged(_with_thinking(parts) if thinking else parts, with_fee=True)
+        rates: dict[str, Decimal] = {}
+        for unit in used:
+            answer = unit in (units.OUTPUT, units.REASONING)
+            found = page[units.OUTPUT_THINKING if thinking and answer else unit]
+            if found is not None:
+                if found.denominator != 1:
+                    return None
+                rates[unit] = as_decimal(found.numerator)
+        fee = page.request
+        if fee is not None and fee.denominator != 1:
+            return None
+        return Rule(
+            status=charge.status,
+            price_ids=charge.price_ids,
+            rates=rates if charge.cost is not None else None,
+            fee=as_decimal(fee.numerator) if fee is not None else Decimal(0),
+        )
 
     def explain(
         self,
@@ -314,7 +354,7 @@ class Book:
                         best[id(row)] = (row.project_id is None, score, row)
         return [row for _, _, row in sorted(best.values(), key=lambda entry: (entry[0], -entry[1], entry[2].position))]
 
-    def _card(self, key: tuple[str | None, str | None, str | None, str | None, int | None]) -> _Card | None:
+    def _card(self, key: CardKey) -> _Card | None:
         if key in self._cards:
             return self._cards[key]
         provider, model, tier, region, project_id = key
@@ -392,6 +432,13 @@ class _Card:
             )
         return segment.page(at, prompt)
 
+    def cuts(self, start: datetime, end: datetime) -> Cuts:
+        windows = {ranked.row.window for ranked in self._rows if ranked.row.window is not None}
+        instants = {edge for edge in self._edges if start < edge < end}
+        instants.update(turn for window in windows for turn in window.turns(start, end))
+        prompts = {ranked.row.context_over for ranked in self._rows} - {0}
+        return Cuts(instants=tuple(sorted(instants)), prompts=tuple(sorted(prompts)))
+
 
 def _holds(row: PriceRow | DiscountRow, start: datetime | None) -> bool:
     """Does a row hold in the segment that begins at ``start`` (None: the beginning of time)?"""
@@ -451,6 +498,28 @@ class _Page(dict[str, "Rate | None"]):
         fee = self[units.REQUEST]
         self.request = fee if fee is not None and fee.row.unit == units.REQUEST else None
         self.thinking = any(ranked.row.unit == units.OUTPUT_THINKING for ranked in rows)
+
+    def charged(self, parts: Sequence[tuple[str, int]], *, with_fee: bool) -> Charge:
+        """The charge of a call that falls on this page. ``with_fee``: it did not say how many requests it was, so one."""
+        total = 0
+        ids: list[int] = []
+        missing = False
+        for unit, count in parts:
+            found = self[unit]
+            if found is None:
+                # Where no fee is listed, a request has none.
+                missing = missing or unit != units.REQUEST
+                continue
+            total += count * found[0] if found[1] == 1 else amount_of(count, found)
+            ids.append(found[2])
+        if self.request is not None and with_fee:
+            total += amount_of(1, self.request)
+            ids.append(self.request.price_id)
+        if missing:
+            if not ids:
+                return Charge(None, self.currency, UNPRICED)
+            return Charge(as_decimal(total), self.currency, PARTLY_PRICED, tuple(ids))
+        return Charge(as_decimal(total), self.currency, PRICED, tuple(ids))
 
     def __missing__(self, unit: str) -> Rate | None:
         row = self._row(unit)

@@ -41,6 +41,24 @@ class Window:
     def _opens_on(self, day: date) -> bool:
         return day.weekday() in self.days and day not in self.except_dates
 
+    def turns(self, start: datetime, end: datetime) -> list[datetime]:
+        """The instants after ``start`` and before ``end`` at which it opens or closes."""
+        zone = self._zone or UTC
+        found: set[datetime] = set()
+        day = start.astimezone(zone).date() - timedelta(days=2)
+        while (noon := datetime.combine(day, time(12), UTC)) < end + timedelta(days=2):
+            found.update(
+                datetime.combine(day, edge, zone).replace(fold=fold).astimezone(UTC)
+                for edge in (self.start, self.end)
+                for fold in (0, 1)
+            )
+            if noon.astimezone(zone).utcoffset() != (noon + timedelta(days=1)).astimezone(zone).utcoffset():
+                # The clock is put forward or back on the way, at some quarter of an hour.
+                found.update(noon + timedelta(minutes=15) * n for n in range(1, 97))
+            day += timedelta(days=1)
+        moment = timedelta(microseconds=1)
+        return sorted(at for at in found if start < at < end and self.contains(at) is not self.contains(at - moment))
+
     def as_json(self) -> dict[str, object]:
         """The shape that the price table, the API and the YAML files share."""
         found: dict[str, object] = {"start": self.start.isoformat("minutes"), "end": self.end.isoformat("minutes")}

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from bisect import bisect_right
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from outlay_collector.pricing.windows import Window
 
 
@@ -71,3 +74,22 @@ def test_a_window_survives_json(window: Window):
 
 def test_days_may_be_written_as_a_range():
     assert Window.from_json({"start": "09:00", "end": "12:00", "days": "mon-fri"}).days == frozenset(range(5))
+
+
+@given(
+    edges=st.tuples(st.times(), st.times()),
+    days=st.frozensets(st.integers(0, 6), min_size=1),
+    zone=st.sampled_from(["UTC", "Asia/Seoul", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"]),
+    first=st.datetimes(
+        at("2026-01-01").replace(tzinfo=None), at("2026-12-01").replace(tzinfo=None), timezones=st.just(UTC)
+    ),
+    asked=st.lists(st.integers(0, 6 * 86_400 * 1_000_000), max_size=40),
+)
+def test_between_two_turns_a_window_stays_as_it_is(
+    edges: tuple[time, time], days: frozenset[int], zone: str, first: datetime, asked: list[int]
+) -> None:
+    window = Window(start=edges[0], end=edges[1], days=days, zone=zone)
+    end = first + timedelta(days=6)
+    bounds = [first, *window.turns(first, end)]
+    for at in sorted(first + timedelta(microseconds=n) for n in asked if first + timedelta(microseconds=n) < end):
+        assert window.contains(at) is window.contains(bounds[bisect_right(bounds, at) - 1])

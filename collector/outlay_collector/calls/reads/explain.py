@@ -6,8 +6,8 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from outlay_collector.calls.stored import stored_usage
 from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.stored import stored_usage
 
 
 def explained(row: dict[str, Any], book: Book) -> dict[str, Any] | None:

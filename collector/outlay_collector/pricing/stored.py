@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from outlay_collector.pricing.usage import Usage
@@ -29,3 +31,9 @@ def stored_usage(row: Any) -> Usage | None:
         extra=extra,
     )
     return None if usage == Usage() else usage
+
+
+def usage_in_force(usage: Usage | None, joined: Mapping[str, Any] | None) -> Usage | None:
+    """A call's own usage with that laid over it which settlement joined from other descriptions of the call."""
+    told = (joined or {}).get("usage")
+    return replace(usage or Usage(), **told) if told else usage
