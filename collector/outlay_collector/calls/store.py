@@ -90,6 +90,8 @@ SELECT inside.trace_id
 
 # Traces, of these and others, that share a response id or another key that twins share. Key by key and never pair by pair:
 # a service that makes one request again and again gives a thousand calls the same key, and they are a million pairs.
+# Each key is looked up by itself (an aggregate under LATERAL), whatever the planner believes about a table that grew a
+# hundredfold since it last looked: a join of both sides took minutes then.
 _RELATED = """
 WITH own AS MATERIALIZED (
     SELECT shared.key, min(span.start_time) AS first, max(span.start_time) AS last
@@ -103,14 +105,17 @@ WITH own AS MATERIALIZED (
        AND span.start_time >= %(start)s AND span.start_time < %(end)s
        AND span.span_type = 'call' AND (span.response_id IS NOT NULL OR span.twin_keys IS NOT NULL)
      GROUP BY shared.key
-), holder AS MATERIALIZED (
-    SELECT DISTINCT own.key, other.trace_id
-      FROM own
-      JOIN response_ref AS other ON other.response_key = own.key AND other.project_id = %(project)s
-       AND other.start_time BETWEEN own.first - %(near)s AND own.last + %(near)s
-       AND other.start_time >= %(start)s AND other.start_time < %(end)s
 )
-SELECT DISTINCT trace_id FROM holder WHERE key IN (SELECT key FROM holder GROUP BY key HAVING count(*) > 1)
+SELECT DISTINCT unnest(holders.trace_ids)
+  FROM own
+ CROSS JOIN LATERAL (
+        SELECT array_agg(DISTINCT other.trace_id) AS trace_ids
+          FROM response_ref AS other
+         WHERE other.response_key = own.key AND other.project_id = %(project)s
+           AND other.start_time BETWEEN own.first - %(near)s AND own.last + %(near)s
+           AND other.start_time >= %(start)s AND other.start_time < %(end)s
+        HAVING count(DISTINCT other.trace_id) > 1
+       ) AS holders
 """
 
 _LOAD = """
