@@ -31,8 +31,13 @@ ENVIRONMENTS = (
     Environment(
         "newest",
         "3.11",
-        (*CLIENTS, "langchain-openai", "gunicorn"),
-        ("end_to_end/test_sdk_never_harms.py", "end_to_end/test_sdk_providers.py", "end_to_end/test_sdk_instrument.py"),
+        (*CLIENTS, "langchain-openai", "litellm", "celery", "fastapi", "gevent", "gunicorn"),
+        (
+            "end_to_end/test_sdk_never_harms.py",
+            "end_to_end/test_sdk_providers.py",
+            "end_to_end/test_sdk_instrument.py",
+            "end_to_end/test_sdk_examples.py",
+        ),
     ),
     Environment(
         "oldest-opentelemetry",
@@ -45,6 +50,18 @@ ENVIRONMENTS = (
         "3.11",
         ("openai==1.92.0", "anthropic==0.52.0", "google-genai==1.40.0", "pydantic<2.12"),
         ("end_to_end/test_sdk_providers.py",),
+    ),
+    Environment(
+        "oldest-langchain",
+        "3.11",
+        ("langchain-openai==1.0.0",),
+        ("end_to_end/test_sdk_examples.py::test_langchain_agent",),
+    ),
+    Environment(
+        "neighbours",
+        "3.11",
+        ("sentry-sdk", "logfire", "ddtrace"),
+        ("end_to_end/test_sdk_never_harms.py::test_lives_beside_other_peoples_products",),
     ),
     *(Environment(f"wheel-{version}", version, (), ()) for version in ("3.10", "3.11", "3.12", "3.13")),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from outlay import semconv, usage
 from outlay.hearing import Pieces, dumped
-from outlay.usage import PROVIDER_OF_LIBRARY, Reading, fields_of, items, part, word
+from outlay.usage import PROVIDER_OF_LIBRARY, Reading, fields_of, items, newer_fields_of, part, word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +63,9 @@ class Chunks:
             if see is None:
                 return
             fields = fields_of(chunk)
+            newer = newer_fields_of(chunk)
+            if newer:  # where LiteLLM's chunks hold their usage
+                fields = {**fields, **newer}
         if see is not None:
             see(self, fields)
 
@@ -117,8 +120,8 @@ def _for_provider(see: Callable[[Chunks, Fields, str | None], None], provider: s
 
 def _chat_chunk(chunks: Chunks, fields: Fields, provider: str | None) -> None:
     if chunks.provider is None:
-        chunks.provider = provider
         chunks.model = word(fields.get("model"))
+        chunks.provider = provider or usage.litellm_provider(chunks.model)
         chunks.response_id = word(fields.get("id"))
         if fields.get("object") == "text_completion":
             chunks.operation = semconv.TEXT_COMPLETION

@@ -90,7 +90,9 @@ def _learn(kind: type) -> Watcher | None:
         _watchers.update(_LAZY)
     found: Watcher | None = None
     if library_of(kind) is not None:
-        if hasattr(kind, "__anext__"):
+        if hasattr(kind, "__anext__") and hasattr(kind, "__next__"):
+            found = _watch_from_outside
+        elif hasattr(kind, "__anext__"):
             found = _watch_async_stream
         elif hasattr(kind, "__next__"):
             found = _watch_stream
@@ -153,6 +155,72 @@ def _ended(result: object, watch: Watch, source: object | None) -> object:
     watch.span.encloses_call = source is not None
     watch.recorder.end(watch.span)
     return result
+
+
+def _watch_from_outside(result: Any, watch: Watch) -> object:
+    """LiteLLM's stream, which is read with ``for`` or ``async for`` and has no iterator inside to stand in for.
+
+    It stays the object it was, of a class that is its own with two methods more.
+    """
+    if hasattr(result, "_outlay_watch"):
+        return _ended(result, watch, result)
+    kind = cast("Any", type(result))
+    try:
+        result.__class__ = _watched_classes.get(kind) or _watched_classes.setdefault(kind, _watched_class(kind))
+        result._outlay_watch = WatchedSteps(watch)
+    except (TypeError, AttributeError):  # a class with slots
+        return _ended(result, watch, None)
+    return result
+
+
+_watched_classes: dict[type, type] = {}
+
+
+def _watched_class(kind: Any) -> type:
+    def advance(self: Any) -> object:
+        return self._outlay_watch.step(lambda: kind.__next__(self))
+
+    async def advance_later(self: Any) -> object:
+        return await self._outlay_watch.step_later(lambda: kind.__anext__(self))
+
+    names = {"__next__": advance, "__anext__": advance_later, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind,), names)
+
+
+class WatchedSteps:
+    """Tells a watch what each step of a stream yields and how the stream ends; dropped with it."""
+
+    __slots__ = ("watch",)
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def step(self, advance: Callable[[], object]) -> object:
+        """One step of a ``for``."""
+        try:
+            item = advance()
+        except BaseException as error:
+            self._end(error)
+            raise
+        self.watch.chunk(item)
+        return item
+
+    async def step_later(self, advance: Callable[[], Awaitable[object]]) -> object:
+        """One step of an ``async for``."""
+        try:
+            item = await advance()
+        except BaseException as error:
+            self._end(error)
+            raise
+        self.watch.chunk(item)
+        return item
+
+    def _end(self, error: BaseException) -> None:
+        over = isinstance(error, (StopIteration, StopAsyncIteration))
+        self.watch.end(exhausted=over, error=None if over else error)
+
+    def __del__(self) -> None:
+        self.watch.end(exhausted=False, dropped=True)
 
 
 def _watch_manager(result: Any, watch: Watch) -> object:

@@ -165,7 +165,17 @@ def capture(response: object) -> Reading | None:
         reader = _readers[kind]
     except KeyError:
         reader = _learn(kind, response)
-    return reader(fields_of(response)) if reader is not None else None
+    if reader is None:
+        return None
+    reading = reader(fields_of(response))
+    if (
+        reading is not None and reading.usage is None
+    ):  # LiteLLM's responses hold theirs where pydantic keeps fields that no class declares
+        newer = newer_fields_of(response)
+        if newer:
+            tier = reading.service_tier or word(newer.get("service_tier"))
+            reading = reading._replace(usage=newer.get("usage"), service_tier=tier)
+    return reading
 
 
 _readers: dict[type, Reader | None] = {}
@@ -225,7 +235,7 @@ def _chat_completion(fields: Fields, provider: str) -> Reading:
     operation = semconv.TEXT_COMPLETION if fields.get("object") == "text_completion" else semconv.CHAT
     model = word(fields.get("model"))
     return Reading(
-        provider or _litellm_provider(model),
+        provider or litellm_provider(model),
         operation,
         fields.get("usage"),
         model,
@@ -236,7 +246,7 @@ def _chat_completion(fields: Fields, provider: str) -> Reading:
     )
 
 
-def _litellm_provider(model: str | None) -> str:
+def litellm_provider(model: str | None) -> str:
     """LiteLLM answers in OpenAI's shape for everybody; the model's family is all that tells whose it was."""
     name = (model or "").rpartition("/")[2]
     for prefix, provider in (("claude", "anthropic"), ("gemini", "gcp.gemini"), ("gpt", "openai"), ("o", "openai")):

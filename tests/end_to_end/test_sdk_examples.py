@@ -132,3 +132,14 @@ def test_celery_worker(environment: dict[str, str], fake: FakeProvider, sink: Ot
         worker.terminate()
         worker.wait(60)
     assert_billed(sink, fake)
+
+
+def test_litellm_router(environment: dict[str, str], fake: FakeProvider, sink: OtlpSink) -> None:
+    skip_without("litellm")
+    offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    assert run({**environment, **offline}, "examples/litellm_router.py").strip()
+    assert_billed(sink, fake)
+    models = sorted(span.attributes["gen_ai.response.model"] for span in sink.spans if is_call(span))
+    # A stream's chunks name the model that was asked for, without its date.
+    assert [model.partition("-20")[0] for model in models] == ["gpt-4o", "gpt-4o-mini", "gpt-4o-mini"]
+    assert {span.attributes["gen_ai.provider.name"] for span in sink.spans if is_call(span)} == {"openai"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -492,6 +493,67 @@ def test_second_response_of_a_function_gets_a_span_of_its_own(calls: Calls) -> N
     both()
     assert sum(call.is_call for call in calls) == 2
     assert len({call.trace_id for call in calls}) == 1
+
+
+class Declared:
+    """As LiteLLM's responses and chunks are: what no class declares is kept in a second dictionary."""
+
+    __module__ = "litellm.types.utils"
+    __slots__ = ("__dict__", "__pydantic_extra__")
+
+    def __init__(self, **undeclared: object) -> None:
+        self.__dict__.update(id="chatcmpl-7", object="chat.completion", model="gpt-4o", choices=[])
+        self.__pydantic_extra__ = undeclared
+
+
+class BothWays:
+    """As LiteLLM's stream is: one object for ``for`` and ``async for``."""
+
+    __module__ = "litellm.streaming"
+
+    def __init__(self) -> None:
+        self.chunks = iter([Declared(), Declared(usage={"prompt_tokens": 4, "completion_tokens": 2})])
+
+    def __iter__(self) -> BothWays:
+        return self
+
+    def __next__(self) -> object:
+        return next(self.chunks)
+
+    def __aiter__(self) -> BothWays:
+        return self
+
+    async def __anext__(self) -> object:
+        for chunk in self.chunks:
+            return chunk
+        raise StopAsyncIteration
+
+
+@pytest.mark.parametrize("how", ["whole", "for", "async for", "dropped"])
+def test_litellm(calls: Calls, how: str) -> None:
+    @outlay.observe
+    def ask() -> Any:
+        return Declared(usage={"prompt_tokens": 4, "completion_tokens": 2}) if how == "whole" else BothWays()
+
+    async def count(stream: BothWays) -> int:
+        return len([chunk async for chunk in stream])
+
+    answer = ask()
+    assert isinstance(answer, Declared if how == "whole" else BothWays)
+    if how == "for":
+        assert len(list(answer)) == 2
+    if how == "async for":
+        assert asyncio.run(count(answer)) == 2
+    if how == "dropped":
+        next(answer)
+        del answer
+        gc.collect()
+    told = calls.only().attributes
+    if how == "dropped":
+        assert told["outlay.usage_source"] == "missing"
+    else:
+        assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]) == (4, 2)
+    assert told["gen_ai.provider.name"] == "openai"
 
 
 def test_stream_shown_to_the_current_span_is_watched(calls: Calls) -> None:
