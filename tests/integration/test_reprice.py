@@ -66,7 +66,7 @@ class Shop:
             limits=LIMITS,
             now=datetime.now(UTC),
         )
-        receive.write(self.writer, batches, set())
+        receive.write(self.writer, batches, receive.Session())
 
     def insert(self, calls: Sequence[dict[str, Any]]) -> None:
         """Rows as no sender would make them, without a price as yet."""
