@@ -34,6 +34,7 @@ class Configuration(NamedTuple):
     client_key: str | None = None
     evidence: bool = True  # hashes and sizes of prompts, which suggestions need; see outlay.evidence
     evidence_salt: str = ""  # secret; default: the ingest key
+    tokenizer: str = "characters"  # characters | tiktoken: how tokens are estimated that no provider told
     spool: str | None = None  # folder that keeps what could not be delivered; None: memory alone
     spool_bytes: int = 256 * 2**20
 
@@ -71,6 +72,7 @@ def resolve(
     exit_timeout: float | None = None,
     compression: str | None = None,
     evidence: bool | None = None,
+    tokenizer: str | None = None,
     spool: str | os.PathLike[str] | None = None,
     spool_bytes: int | None = None,
 ) -> Configuration:
@@ -109,6 +111,11 @@ def resolve(
         client_key=environ.get("OTEL_EXPORTER_OTLP_CLIENT_KEY"),
         evidence=evidence if evidence is not None else truth(environ.get("OUTLAY_EVIDENCE", "1")),
         evidence_salt=environ.get("OUTLAY_EVIDENCE_SALT") or key or base,
+        tokenizer=_one_of(
+            "tokenizer",
+            tokenizer or environ.get("OUTLAY_TOKENIZER") or "characters",
+            ("characters", "tiktoken"),
+        ),
         spool=os.fspath(folder) if folder is not None else None,
         spool_bytes=read.count("spool_bytes", spool_bytes, "OUTLAY_SPOOL_BYTES", 256 * 2**20),
     )

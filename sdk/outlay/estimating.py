@@ -1,4 +1,4 @@
-"""How many tokens a text has, without a tokenizer: by kinds of characters, and the model family's factor.
+"""How many tokens a text has: by kinds of characters or, if asked for, by o200k itself; and the model family's factor.
 
 For streams that were cut short or came without usage. Measured against real vocabularies by whoever made the collector's
 table of the same rule (within 25 % on running text); whatever is counted here is marked ``estimated``.
@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 import string
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Tokens of o200k per character.
 _LETTER, _HANGUL, _CJK, _DIGIT, _SIGN = 0.2, 0.72, 0.75, 0.5, 0.45
@@ -34,7 +38,20 @@ def tokens(text: str, model: str | None) -> int:
     """Estimated tokens of ``text`` for ``model`` (o200k's if unknown); 0 for none."""
     if not text:
         return 0
-    latin, hangul, digit = _factors(model)
+    amounts = _amounts(text)
+    by_family = sum(amount * factor for amount, factor in zip(amounts, _factors(model), strict=True))
+    if exact is None:
+        return max(1, round(by_family))
+    # The vocabulary's own count, and what the family makes of a text of this kind.
+    return max(1, round(exact(text) * by_family / (sum(amounts) or 1)))
+
+
+exact: Callable[[str], int] | None = None
+"""Counts tokens of o200k; None: they are estimated from characters. Set by ``configure``."""
+
+
+def _amounts(text: str) -> tuple[float, float, float]:
+    """Tokens of o200k that Latin text and signs, Hangul, and digits make."""
     text = _REPEATED.sub(r"\1", text)
     ascii_text = text.encode("ascii", "ignore")
     letters = len(ascii_text) - len(ascii_text.translate(None, _LETTERS))
@@ -42,8 +59,7 @@ def tokens(text: str, model: str | None) -> int:
     syllables = sum(map(len, _HANGUL_RUNS.findall(text)))
     ideographs = sum(map(len, _CJK_RUNS.findall(text)))
     signs = len(text) - letters - digits - syllables - ideographs
-    total = latin * (letters * _LETTER + ideographs * _CJK + signs * _SIGN) + hangul * syllables * _HANGUL
-    return max(1, round(total + digit * digits * _DIGIT))
+    return letters * _LETTER + ideographs * _CJK + signs * _SIGN, syllables * _HANGUL, digits * _DIGIT
 
 
 def _factors(model: str | None) -> tuple[float, float, float]:

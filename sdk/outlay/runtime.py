@@ -60,6 +60,7 @@ def configure(
     exit_timeout: float | None = None,
     compression: str | None = None,
     evidence: bool | None = None,
+    tokenizer: str | None = None,
     spool: str | os.PathLike[str] | None = None,
     spool_bytes: int | None = None,
     tracer_provider: TracerProvider | None = None,
@@ -104,13 +105,20 @@ def configure(
         exit_timeout=exit_timeout,
         compression=compression,
         evidence=evidence,
+        tokenizer=tokenizer,
         spool=spool,
         spool_bytes=spool_bytes,
     )
+    from outlay import estimating
     from outlay.budget import Guard
     from outlay.pipeline import Pipeline
     from outlay.transport import Transport
 
+    estimating.exact = None
+    if settings.tokenizer == "tiktoken":
+        from outlay import vocabulary
+
+        estimating.exact = vocabulary.load(os.environ)
     if threads if threads is not None else configuration.truth(os.environ.get("OUTLAY_THREADS", "1")):
         carry_into_executors()
     state.guard = Guard(settings)
