@@ -4,7 +4,7 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest fmt help
+.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query fmt help
 
 help:
 	@echo "make up     the whole product on this machine, with demo data"
@@ -41,6 +41,9 @@ bench-sdk: .venv/.for-development
 
 bench-ingest: .venv/.for-development
 	@.venv/bin/python -m benchmarks.ingest $(BENCH)
+
+bench-query: .venv/.for-development
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.query $(BENCH)
 
 test-matrix: .venv/.for-development
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.sdk_matrix $(MATRIX)

@@ -182,7 +182,7 @@ def test_kill_nine_of_the_supervisor_leaves_no_orphan_and_the_next_start_goes_on
     everything = up.processes()
     os.kill(up.pid, signal.SIGKILL)
     up.process.wait()
-    wait_until(lambda: nobody_of(everything), seconds=15)
+    wait_until(lambda: nobody_of(everything), seconds=60)
     up.start()
     up.wait_until_ready()
     assert up.spend().is_success

@@ -58,21 +58,21 @@ SELECT {keys}, {sums}, sum(cost) AS cost, sum(reported_cost) AS reported_cost
 
 
 def _rollup(question: Question, parameters: Parameters, grain: str, window: str, instance_zone: str) -> str:
+    """Summed by period, project and set of dimensions first; only what is left meets the dimensions' names."""
     instant = "hour" if grain == "hour" else f"(day::timestamp AT TIME ZONE {parameters.add(instance_zone)})"
     basis = "basis < 2" if question.basis is Basis.BOOKED else "basis <> 1"
-    columns = [
-        _period(question, parameters, instant),
-        *_grouped(question, _rollup_dimension),
-        *SUMS,
-        "cost",
-        "reported_cost",
-    ]
+    columns = ["period_start", *_grouped(question, _rollup_dimension), *SUMS, "cost", "reported_cost"]
+    sums = ", ".join(f"sum({name}) AS {name}" for name in (*SUMS, "cost", "reported_cost"))
     return f"""
 SELECT {", ".join(columns)}
-  FROM cost_{grain} AS rollup
+  FROM (
+        SELECT {_period(question, parameters, instant)}, project_id, dimension_set_id, {sums}
+          FROM cost_{grain}
+         WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {window} AND {basis}
+         GROUP BY 1, 2, 3
+       ) AS rollup
   JOIN dimension_set ON dimension_set.id = dimension_set_id
- WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {window} AND {basis}
-   {_conditions(question, parameters, _rollup_dimension)}
+ WHERE true {_conditions(question, parameters, _rollup_dimension)}
 """
 
 
