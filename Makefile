@@ -37,7 +37,7 @@ bench-reprice: .venv/.for-development
 	@.venv/bin/python -m benchmarks.reprice $(BENCH)
 
 bench-sdk: .venv/.for-development
-	@.venv/bin/python -m benchmarks.sdk_overhead $(BENCH)
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.sdk_overhead $(BENCH)
 
 bench-ingest: .venv/.for-development
 	@.venv/bin/python -m benchmarks.ingest $(BENCH)

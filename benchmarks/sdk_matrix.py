@@ -7,6 +7,7 @@ Every environment is thrown away afterwards. A Python that is not installed is n
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,15 @@ def run(*command: str | Path, cwd: Path = ROOT) -> bool:
     return subprocess.run([str(part) for part in command], cwd=cwd, check=False).returncode == 0
 
 
+def versions(python: Path, packages: tuple[str, ...]) -> list[str]:
+    """What was installed of the named packages, and of OpenTelemetry."""
+    frozen = subprocess.run(
+        ["uv", "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    wanted = {re.split("[<>=]", package)[0] for package in packages} | {"opentelemetry-sdk"}
+    return [line.replace("==", " ") for line in frozen if line.partition("==")[0] in wanted]
+
+
 def has_python(version: str) -> bool:
     """Whether this Python can be run here."""
     return subprocess.run(["uv", "python", "find", version], capture_output=True, check=False).returncode == 0
@@ -109,6 +119,7 @@ def try_out(environment: Environment, wheel: Path, folder: Path) -> bool:
     )
     if not made:
         return False
+    print(f"{environment.name}: {', '.join(versions(python, environment.packages))}", flush=True)
     if not environment.tests:
         return run(python, "-W", "error", "-c", SMOKE, cwd=folder)
     paths = [f"tests/{path}" for path in environment.tests]

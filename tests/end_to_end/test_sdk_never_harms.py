@@ -346,7 +346,8 @@ work()
 NEIGHBOURS = {
     "sentry_sdk": """
 import sentry_sdk
-sentry_sdk.init("http://x@127.0.0.1:9/1", traces_sample_rate=1.0)
+# Its integrations import whatever is installed, which is a lot here.
+sentry_sdk.init("http://x@127.0.0.1:9/1", traces_sample_rate=1.0, auto_enabling_integrations=False)
 def theirs(): return sentry_sdk.start_transaction(name="theirs")
 def seen(): return sentry_sdk.get_current_scope().span is not None
 """,

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 protocol, endpoint, key, calls = *sys.argv[1:4], int(sys.argv[4])
 headers = {"authorization": f"Bearer {key}"}
 if protocol == "grpc":
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # type: ignore[import-not-found]
 
     exporter = OTLPSpanExporter(endpoint=endpoint, headers=tuple(headers.items()), insecure=True)
 else:
