@@ -4,14 +4,16 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query fmt help
+.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query mutants soak fmt help
 
 help:
-	@echo "make up     the whole product on this machine, with demo data"
-	@echo "make test   the test suite (starts its own Postgres)"
-	@echo "make check  lint, format, types, architecture, lock file"
-	@echo "make bench  the benchmarks"
-	@echo "make fmt    format and mend what can be mended"
+	@echo "make up       the whole product on this machine, with demo data"
+	@echo "make test     the test suite (starts its own Postgres)"
+	@echo "make check    lint, format, types, architecture, lock file"
+	@echo "make bench    the benchmarks"
+	@echo "make mutants  mistakes made on purpose, each of which a test must notice (a quarter of an hour)"
+	@echo "make soak     faults at random for MINUTES=3, then the fault tests FAULT_ROUNDS=3 times over"
+	@echo "make fmt      format and mend what can be mended"
 
 up: .venv/.for-use
 	@exec .venv/bin/outlay up --demo $(UP)
@@ -51,6 +53,15 @@ test-matrix: .venv/.for-development
 # Installs other people's exporters and a Collector into .tools/peers (needs a network, Go and Node; skips what it lacks).
 test-peers: .venv/.for-development
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/pytest -n 0 tests/peers $(PEERS)
+
+mutants: .venv/.for-development
+	@.venv/bin/python -m tests.mutants $(MUTANTS)
+
+MINUTES ?= 3
+FAULT_ROUNDS ?= 3
+soak: .venv/.for-development
+	@.venv/bin/python -m tests.soak --minutes $(MINUTES) $(SOAK)
+	@OUTLAY_FAULT_ROUNDS=$(FAULT_ROUNDS) .venv/bin/pytest -q -n 0 tests/faults
 
 fmt: .venv/.for-development
 	@.venv/bin/ruff check --fix .

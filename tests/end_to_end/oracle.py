@@ -120,15 +120,32 @@ class Oracle:
         return total
 
 
-def assert_nothing_lost(oracle: Oracle, connection: psycopg.Connection[Any], project_id: int | None = None) -> None:
-    """Every acknowledged span is stored exactly once, and nothing that was never sent; of one project, or of all."""
+@dataclass(frozen=True)
+class Differences:
+    """Between what a sender remembers and what is stored."""
+
+    lost: int  # acknowledged, and not there
+    double: int  # there more than once
+    invented: int  # there, and never sent
+
+
+def compare(oracle: Oracle, connection: psycopg.Connection[Any], project_id: int | None = None) -> Differences:
+    """Of one project, or of all."""
     stored = connection.execute(
         "SELECT span_id FROM span WHERE coalesce(project_id = %s, true)", (project_id,)
     ).fetchall()
     found = [(number & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "big") for (number,) in stored]
-    assert len(found) == len(set(found)), "a span is stored twice"
-    assert oracle.acknowledged <= set(found), f"{len(oracle.acknowledged - set(found))} acknowledged spans are lost"
-    assert set(found) <= set(oracle.sent), "a span is stored that nobody sent"
+    distinct = set(found)
+    return Differences(
+        lost=len(oracle.acknowledged - distinct),
+        double=len(found) - len(distinct),
+        invented=len(distinct - set(oracle.sent)),
+    )
+
+
+def assert_nothing_lost(oracle: Oracle, connection: psycopg.Connection[Any], project_id: int | None = None) -> None:
+    """Every acknowledged span is stored exactly once, and nothing that was never sent; of one project, or of all."""
+    assert compare(oracle, connection, project_id) == Differences(lost=0, double=0, invented=0)
 
 
 def assert_sums_exact(connection: psycopg.Connection[Any]) -> None:

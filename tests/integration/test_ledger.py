@@ -137,6 +137,27 @@ def test_a_model_without_a_price_is_unknown_and_never_zero(shop: Ledger) -> None
     shop.assert_exact()
 
 
+def test_usage_that_contradicts_itself_has_no_cost(shop: Ledger) -> None:
+    attributes = {"gen_ai.usage.reasoning.output_tokens": 5000}
+    shop.send([a_model_call(output_tokens=1000, attributes=attributes)])
+    shop.settle()
+    (row,) = shop.spend(everything(shop))
+    assert row["cost"] is None
+    assert shop.count("SELECT charge_status FROM span") == "invalid"
+
+
+def test_costs_are_exact_to_the_last_digit(shop: Ledger) -> None:
+    """Seventeen digits are more than floating point holds."""
+    shop.send([a_model_call(input_tokens=999_999_999, output_tokens=999_999_937)])
+    shop.settle()
+    (row,) = shop.spend(everything(shop))
+    assert row["cost"] == Decimal("149.99999985") + Decimal("599.9999622")
+    shop.send([a_model_call(input_tokens=1, output_tokens=n) for n in range(1, 12)])
+    shop.settle()
+    (row,) = shop.spend(everything(shop))
+    assert row["cost"] == Decimal("749.99996205") + 11 * Decimal("0.00000015") + 66 * Decimal("0.0000006")
+
+
 def test_a_call_without_usage_is_missing_not_zero(shop: Ledger) -> None:
     shop.send([a_model_call(input_tokens=None, output_tokens=None)])
     shop.settle()
@@ -184,6 +205,17 @@ def test_late_data_is_summed_under_its_own_hour(shop: Ledger) -> None:
     shop.assert_exact()
 
 
+def test_sums_follow_when_spans_come_one_after_another(shop: Ledger) -> None:
+    """All in one minute, so that each makes the same sums again."""
+    start = NOW - timedelta(minutes=5)
+    for number in range(3):
+        shop.send([a_model_call(start=start)])
+        shop.settle()
+        (row,) = shop.spend(everything(shop))
+        assert row["calls"] == number + 1
+        shop.assert_exact()
+
+
 def test_ledger_lines_count_with_calls(shop: Ledger) -> None:
     shop.send([a_model_call(input_tokens=1_000_000, output_tokens=0)])
     at = NOW - timedelta(days=3)
@@ -202,11 +234,19 @@ def test_ledger_lines_count_with_calls(shop: Ledger) -> None:
     shop.assert_exact()
 
 
-def test_a_crash_in_the_middle_of_settlement_changes_nothing(shop: Ledger) -> None:
+def test_a_crash_in_the_middle_of_settlement_changes_nothing(shop: Ledger, database_url: str) -> None:
+    """The database fails at the last of a round's statements, and works again in the next round."""
     shop.send([a_model_call() for _ in range(5)])
-    assert ledger.try_lock(shop.connection, shop.project_id)
-    shop.connection.execute("DELETE FROM touched")
-    shop.connection.rollback()  # as when the worker is killed
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        operator.execute(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order'; END $$"
+        )
+        operator.execute("CREATE TRIGGER fail BEFORE INSERT ON cost_day EXECUTE FUNCTION fail()")
+        with pytest.raises(psycopg.errors.RaiseException):
+            shop.settle()
+        shop.connection.rollback()
+        assert shop.count("SELECT count(*) FROM cost_hour") == 0
+        operator.execute("DROP FUNCTION fail CASCADE")
     shop.settle()
     (row,) = shop.spend(everything(shop))
     assert row["calls"] == 5

@@ -16,6 +16,7 @@ from outlay_collector.db.store import analyse_new_days
 from outlay_collector.ledger import store as ledger
 from outlay_collector.pricing.store import load_book
 from outlay_collector.receive import store as receive
+from outlay_collector.receive.batch import Batch
 from outlay_collector.receive.ingest import Limits, ingest
 
 from tests.builders import SpanSpec, a_model_call, otlp
@@ -27,15 +28,22 @@ class Project:
     """A project that spans are committed to, one commit per ``send``."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.connection, self.writer = connect(url), connect(url)
         self.id = access.create_project(self.connection, "shop")
         self.book = load_book(self.connection)
         self.connection.commit()
         receive.prepare(self.writer)
 
-    def send(self, *spans: SpanSpec) -> None:
+    def batches(self, *spans: SpanSpec, **source: Any) -> list[Batch]:
         request: dict[str, Any] = {"project_id": self.id, "key_id": "testkey1", "book": self.book, "limits": LIMITS}
-        receive.write(self.writer, ingest(otlp(spans), json=False, now=datetime.now(UTC), **request), receive.Session())
+        return ingest(otlp(spans, **source), json=False, now=datetime.now(UTC), **request)
+
+    def send(self, *spans: SpanSpec) -> None:
+        receive.write(self.writer, self.batches(*spans), receive.Session())
+
+    def send_as(self, scope: str, *spans: SpanSpec) -> None:
+        receive.write(self.writer, self.batches(*spans, scope=scope), receive.Session())
 
     def settle(self, **options: Any) -> Round:
         zone = ZoneInfo("UTC")
@@ -110,12 +118,7 @@ def test_a_call_inside_a_call_is_loaded(project: Project) -> None:
 def test_calls_of_two_sources_are_loaded(project: Project) -> None:
     one, other = siblings()
     project.send(one)
-    resource: dict[str, Any] = {"scope": "another.source"}
-    batches = ingest(
-        otlp([other], **resource), json=False, now=datetime.now(UTC), project_id=project.id, key_id="testkey1",
-        book=project.book, limits=LIMITS,
-    )  # fmt: skip
-    receive.write(project.writer, batches, receive.Session())
+    project.send_as("another.source", other)
     assert project.undecided() == {one.trace_id}
 
 
@@ -132,3 +135,33 @@ def test_the_planner_is_told_about_every_table_of_a_new_day_once(project: Projec
     project.send(*siblings())
     assert analyse_new_days(project.connection) == 2  # span and response_ref; there is no content
     assert analyse_new_days(project.connection) == 0
+
+
+def test_one_response_told_in_two_traces_is_one_call(project: Project) -> None:
+    """By the application and by the gateway it asked, which knows nothing of the application's trace."""
+    one = a_model_call(attributes={"gen_ai.response.id": "resp-1"})
+    other = a_model_call(attributes={"gen_ai.response.id": "resp-1"}, start=one.start)
+    project.send(one)
+    project.settle()
+    project.send_as("gateway", other)
+    project.settle()
+    assert sorted(project.counted()) == [False, True]
+
+
+def test_a_commit_that_was_overtaken_is_settled_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers are given before a commit, so a larger one may be seen first."""
+    project.send(a_model_call())  # makes the day's partitions, for which the others would have to wait
+    slow = connect(project.url)
+    receive.prepare(slow)
+    batches = project.batches(a_model_call())
+    with monkeypatch.context() as patch:
+        patch.setattr(slow, "commit", lambda: None)
+        receive.write(slow, batches, receive.Session(days=batches[0].days()))
+    project.send(a_model_call())
+    project.settle()
+    assert project.connection.execute("SELECT sum(calls) FROM cost_hour").fetchone() == (2,)
+    slow.commit()
+    slow.close()
+    project.settle()
+    assert project.connection.execute("SELECT sum(calls) FROM cost_hour").fetchone() == (3,)
+    assert ledger.differences(project.connection, project.id) == {}
