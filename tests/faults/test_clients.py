@@ -133,21 +133,21 @@ def test_fault_12_with_a_full_disk_the_sdk_keeps_the_rest_in_memory_and_delivers
     (segment,) = tmp_path.iterdir()
     one = segment.stat().st_size
     program.tell(f"room {one * 7 // 2}")
-    program.tell("record 950")
+    program.tell("record 1950")
     counts = program.tell("flush 2")
     assert counts["dropped"] == 0
     assert counts["queued"] > 0, "the disk was not full: the test says nothing"
-    assert counts["spooled"] + counts["queued"] == 1000
+    assert counts["spooled"] + counts["queued"] == 2000
     assert all(kept.stat().st_size <= one * 7 // 2 for kept in tmp_path.iterdir())
     program.tell("room -1")
     collector.start()
-    wait_until(lambda: stored(stand, project_id) == 1000, seconds=60)
+    wait_until(lambda: stored(stand, project_id) == 2000, seconds=60)
     counts = wait_until(lambda: (told := program.tell("flush 5"))["queued"] == 0 and told, seconds=60)
     wait_until(lambda: list(tmp_path.iterdir()) == [], seconds=60)
     counts = program.tell("flush 1")
-    assert (counts["dropped"], counts["refused"], counts["delivered"] + counts["replayed"]) == (0, 0, 1000)
-    assert stored(stand, project_id) == 1000
-    assert_summed(stand, project_id, 1000)
+    assert (counts["dropped"], counts["refused"], counts["delivered"] + counts["replayed"]) == (0, 0, 2000)
+    assert stored(stand, project_id) == 2000
+    assert_summed(stand, project_id, 2000)
 
 
 def cut(content: bytearray) -> None:
