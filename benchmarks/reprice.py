@@ -18,6 +18,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from outlay_collector.db.engine import connect
 from outlay_collector.db.store import create_days
@@ -101,7 +102,7 @@ def _measure(ours: Installation, arguments: argparse.Namespace) -> dict[str, Any
         if arguments.ingest:
             meanwhile.start()
         began = time.perf_counter()
-        job = store.run(connection, store.ask(connection, scope, actor="benchmark").id)
+        job = store.run(connection, store.ask(connection, scope, actor="benchmark").id, zone=ZoneInfo("UTC"))
         result["apply_seconds"] = time.perf_counter() - began
         if alone is not None:
             meanwhile.join()
@@ -109,7 +110,7 @@ def _measure(ours: Installation, arguments: argparse.Namespace) -> dict[str, Any
         result["as_previewed"] = job.totals == said
         result["changed_calls"] = job.totals.changed_calls
         began = time.perf_counter()
-        store.run(connection, store.ask_undo(connection, job.id, actor="benchmark").id)
+        store.run(connection, store.ask_undo(connection, job.id, actor="benchmark").id, zone=ZoneInfo("UTC"))
         result["undo_seconds"] = time.perf_counter() - began
         began = time.perf_counter()
         result["exact"] = _sums_follow(connection, ours.project_id)

@@ -25,6 +25,7 @@ from outlay_collector.calls.reads import api as calls_api
 from outlay_collector.db.engine import connect, pool
 from outlay_collector.db.revisions import current_revision, newest_revision
 from outlay_collector.errors import NotReady, OutlayError, Unavailable
+from outlay_collector.ledger.months import api as months_api
 from outlay_collector.ledger.reads import api as reads_api
 from outlay_collector.pricing import api as pricing_api
 from outlay_collector.pricing.book import Book
@@ -75,6 +76,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.router.routes.extend(receive_api.routes)
     for router in (
         reads_api.router,
+        months_api.router,
         calls_api.router,
         access_api.router,
         pricing_api.router,

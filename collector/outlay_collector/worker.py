@@ -167,7 +167,8 @@ class Pulse:
 class Repricer:
     """Runs reprice jobs that the API was asked for, and ends those whose process was killed; in a thread of its own."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self._zone = settings.zone
         self._url = database_url
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outlay-reprice", daemon=True)
@@ -192,7 +193,7 @@ class Repricer:
         while not self._stop.is_set():
             for job_id in reprice.waiting_jobs(connection):
                 connection.commit()
-                reprice.run(connection, job_id, stop=self._stop.is_set)
+                reprice.run(connection, job_id, zone=self._zone, stop=self._stop.is_set)
             connection.commit()
             self._stop.wait(REPRICE_SECONDS)
 
@@ -226,7 +227,7 @@ def run(settings: Settings) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     connect(database_url).close()
     housekeeping(settings, database_url)
-    pulse, repricer = Pulse(settings, database_url), Repricer(database_url)
+    pulse, repricer = Pulse(settings, database_url), Repricer(settings, database_url)
     pulse.start()
     repricer.start()
     try:

@@ -21,8 +21,10 @@ from outlay_collector.calls import flags
 from outlay_collector.calls.call import CALL
 from outlay_collector.calls.settle import SAME_ID_WINDOW, Candidate, Verdict, settle
 from outlay_collector.ledger import store as ledger
+from outlay_collector.ledger.months import store as months
+from outlay_collector.ledger.months.store import Difference
 from outlay_collector.pricing.book import Book
-from outlay_collector.pricing.price import Charge
+from outlay_collector.pricing.price import Charge, difference
 from outlay_collector.pricing.stored import COUNTS, stored_usage, usage_in_force
 from outlay_collector.pricing.usage import Usage
 
@@ -118,16 +120,29 @@ SELECT DISTINCT unnest(holders.trace_ids)
        ) AS holders
 """
 
-_LOAD = """
+_DECIDED = (
+    "counted", "not_counted_reason", "joined", "charge_status", "cost", "price_ids", "price_version", "priced_at"
+)  # fmt: skip
+
+# What was decided of calls in closed months stands beside their frozen rows.
+_LOAD = f"""
 SELECT span.project_id, span.trace_id, span.span_id, span.start_time, duration_us, span_type, parent_span_id, dialect,
        coalesce(scope, '') AS scope, service, operation, provider, request_model, response_model, response_id,
        input_tokens, cache_read_tokens, cache_write_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
        input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens, usage_extra, usage_source, streaming,
        time_to_first_token_ms, finish_reasons, service_tier, error_type, flags, user_id, session_id, team, feature,
-       customer, agent, tool, prompt_version, region, status, counted, not_counted_reason, joined, charge_status
+       customer, agent, tool, prompt_version, region, status,
+       {
+    ", ".join(
+        f"(CASE WHEN adjusted.counted IS NULL THEN span.{name} ELSE adjusted.{name} END) AS {name}" for name in _DECIDED
+    )
+}
   FROM unnest(%(traces)s::uuid[]) AS wanted (trace_id)
   JOIN span ON span.project_id = %(project)s AND span.trace_id = wanted.trace_id
    AND span.start_time >= %(start)s AND span.start_time < %(end)s
+  LEFT JOIN adjusted_charge AS adjusted ON adjusted.project_id = span.project_id
+   AND adjusted.trace_id = span.trace_id AND adjusted.span_id = span.span_id
+   AND adjusted.start_time = span.start_time
 """
 
 _LATE_USAGE = """
@@ -149,6 +164,15 @@ _DECIDE = """
 UPDATE span
    SET counted = %(counted)s, not_counted_reason = %(reason)s, joined = %(joined)s
  WHERE project_id = %(project)s AND trace_id = %(trace)s AND span_id = %(span)s AND start_time = %(start)s
+"""
+
+# The same for a call of a closed month, whose row is frozen.
+_ADJUST = f"""
+INSERT INTO adjusted_charge (project_id, trace_id, span_id, start_time, {", ".join(_DECIDED)})
+VALUES (%(project)s, %(trace)s, %(span)s, %(start)s, %(counted)s, %(reason)s, %(joined)s, %(status)s, %(cost)s,
+        %(price_ids)s, %(version)s, CASE WHEN %(recharged)s THEN now() ELSE %(priced_at)s END)
+ON CONFLICT (project_id, trace_id, span_id, start_time)
+DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _DECIDED)}
 """
 
 _CHANGES_CHARGE = frozenset(
@@ -212,6 +236,7 @@ def settle_round(
             start=min(row[1] for row in taken) - TRACE_SPREAD,
             end=max(row[2] for row in taken) + TRACE_SPREAD,
             book=book,
+            zone=zone,
         )
         minutes |= {start.replace(second=0, microsecond=0) for start in changed}
     more = len(taken) >= COMMITS_PER_ROUND or sum(len(row[0]) for row in taken) >= traces
@@ -224,7 +249,14 @@ def settle_round(
 
 
 def _settle(
-    connection: Connection, project_id: int, *, traces: set[UUID], start: datetime, end: datetime, book: Book
+    connection: Connection,
+    project_id: int,
+    *,
+    traces: set[UUID],
+    start: datetime,
+    end: datetime,
+    book: Book,
+    zone: ZoneInfo,
 ) -> list[datetime]:
     """Decide about every group that holds one of ``traces``; the start times of spans whose state changed."""
     window: dict[str, Any] = {"project": project_id, "start": start, "end": end}
@@ -242,8 +274,14 @@ def _settle(
     for verdict in verdicts:
         _say_late_usage(verdict, by_key[verdict.key][0], late)
     changed = [(verdict, *by_key[verdict.key]) for verdict in verdicts if _differs(verdict, by_key[verdict.key][1])]
+    closed = months.closed(connection).values()
+    differences: list[Difference] = []
     for verdict, candidate, row in changed:
-        _write(connection, verdict, candidate, row, book)
+        if any(month.start <= candidate.start_time < month.end for month in closed):
+            differences.append(_adjust(connection, verdict, candidate, row, book))
+        else:
+            _write(connection, verdict, candidate, row, book)
+    months.book(connection, project_id, differences, zone=zone)
     return [candidate.start_time for _, candidate, _ in changed]
 
 
@@ -331,7 +369,50 @@ def _differs(verdict: Verdict, row: Any) -> bool:
 
 
 def _write(connection: Connection, verdict: Verdict, candidate: Candidate, row: Any, book: Book) -> None:
-    values: dict[str, Any] = {
+    values = _values(verdict, candidate)
+    if _recharges(verdict, candidate, row):
+        charge = _charge_in_force(candidate, verdict.joined or {}, row, book)
+        values |= {
+            "cost": charge.cost if charge else None,
+            "status": charge.status if charge else None,
+            "price_ids": list(charge.price_ids) if charge and charge.price_ids else None,
+            "version": book.version if charge else None,
+        }
+        connection.execute(_WRITE, values)
+    else:
+        connection.execute(_DECIDE, values)
+
+
+def _adjust(connection: Connection, verdict: Verdict, candidate: Candidate, row: Any, book: Book) -> Difference:
+    """Decide about a call of a closed month beside its row, and say what that changes of the money."""
+    values = _values(verdict, candidate) | {
+        "cost": row.cost,
+        "status": row.charge_status,
+        "price_ids": row.price_ids,
+        "version": row.price_version,
+        "priced_at": row.priced_at,
+        "recharged": False,
+    }
+    if _recharges(verdict, candidate, row):
+        charge = _charge_in_force(candidate, verdict.joined or {}, row, book)
+        # What was known once and booked does not become unknown.
+        if charge is not None and (charge.cost is not None or row.cost is None):
+            values |= {"cost": charge.cost, "status": charge.status, "version": book.version, "recharged": True}
+            values["price_ids"] = list(charge.price_ids) or None
+    connection.execute(_ADJUST, values)
+    before = row.cost if row.counted else None
+    after = values["cost"] if verdict.counted else None
+    return Difference(
+        candidate.trace_id,
+        candidate.span_id,
+        candidate.start_time,
+        difference(before, after),
+        "late_span" if row.not_counted_reason == months.LATE else "settlement",
+    )
+
+
+def _values(verdict: Verdict, candidate: Candidate) -> dict[str, Any]:
+    return {
         "counted": verdict.counted,
         "reason": verdict.reason,
         "joined": Jsonb(verdict.joined) if verdict.joined is not None else None,
@@ -340,20 +421,13 @@ def _write(connection: Connection, verdict: Verdict, candidate: Candidate, row: 
         "span": candidate.span_id,
         "start": candidate.start_time,
     }
+
+
+def _recharges(verdict: Verdict, candidate: Candidate, row: Any) -> bool:
     before, after = row.joined or {}, verdict.joined or {}
-    recharge = any(before.get(name) != after.get(name) for name in _CHANGES_CHARGE)
+    changes = any(before.get(name) != after.get(name) for name in _CHANGES_CHARGE)
     # An aggregate that turns out to be all that is known of a call gets a charge with its first verdict.
-    if recharge or (verdict.counted and candidate.span_type != CALL and row.charge_status is None):
-        charge = _charge_in_force(candidate, after, row, book)
-        values |= {
-            "cost": charge.cost if charge else None,
-            "status": charge.status if charge else None,
-            "price_ids": list(dict.fromkeys(charge.price_ids)) if charge and charge.price_ids else None,
-            "version": book.version if charge else None,
-        }
-        connection.execute(_WRITE, values)
-    else:
-        connection.execute(_DECIDE, values)
+    return changes or (verdict.counted and candidate.span_type != CALL and row.charge_status is None)
 
 
 def _charge_in_force(candidate: Candidate, joined: dict[str, Any], row: Any, book: Book) -> Charge | None:

@@ -21,6 +21,7 @@ COMMANDS = (
     ("key", "key", "Create, list and revoke API keys."),
     ("price", "price", "Show, quote, import and override prices."),
     ("reprice", "reprice", "Give calls of the past the prices of today: look first, apply, undo."),
+    ("month", "month", "Close months, open them again, and list them."),
     ("explain", "explain", "Show how one call's charge came about, down to the source of each rate."),
     ("deadletter", "deadletter", "Read what was refused, and send it again."),
     ("db", "db", "Look after the database."),

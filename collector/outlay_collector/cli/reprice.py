@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -43,7 +44,7 @@ def reprice(
         scope = Scope(window=window, project_id=_project(connection, project), provider=provider, model=model)
         if apply:
             job = store.ask(connection, scope, actor=ACTOR)
-            _run(connection, job.id, as_json)
+            _run(connection, job.id, settings.zone, as_json)
         else:
             _preview(connection, scope, as_json)
 
@@ -97,20 +98,20 @@ def _sentence(totals: dict[str, Any]) -> str:
     return f"{said}; {totals['unpriced_before']:,} calls without a price become {totals['unpriced_after']:,}."
 
 
-def _run(connection: Any, job_id: int, as_json: bool) -> None:
+def _run(connection: Any, job_id: int, zone: ZoneInfo, as_json: bool) -> None:
     """Run it here; what is killed on the way is taken up by the worker, or by the same command again."""
     from outlay_collector.access.store import project_ids
     from outlay_collector.pricing.reprice import store
 
     if as_json:
         names = {number: name for name, number in project_ids(connection).items()}
-        show_json(store.as_json(store.run(connection, job_id), names))
+        show_json(store.as_json(store.run(connection, job_id, zone=zone), names))
         return
 
     def told(job: Any) -> None:
         typer.echo(f"\rjob {job.id}: {job.totals.calls:,} calls", nl=False, err=True)
 
-    job = store.run(connection, job_id, told=told)
+    job = store.run(connection, job_id, zone=zone, told=told)
     typer.echo("", err=True)
     typer.echo(_sentence(job.totals.as_json()))
     if job.undoes is None and job.totals.changed_calls:
@@ -151,5 +152,6 @@ def undo(job_id: Annotated[int, typer.Argument(metavar="JOB")], as_json: AsJson 
     """Give calls the charges back that a job replaced."""
     from outlay_collector.pricing.reprice import store
 
-    with transaction() as connection:
-        _run(connection, store.ask_undo(connection, job_id, actor=ACTOR).id, as_json)
+    settings = Settings()
+    with transaction(settings) as connection:
+        _run(connection, store.ask_undo(connection, job_id, actor=ACTOR).id, settings.zone, as_json)

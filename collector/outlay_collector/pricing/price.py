@@ -77,6 +77,18 @@ def as_decimal(amount: int) -> Decimal:
     return _EXACT.normalize(_EXACT.scaleb(Decimal(amount), -SCALE))
 
 
+def plus(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """The sum of what is known; unknown only if both are. Exact, where Python's own context keeps 28 digits."""
+    if one is None or other is None:
+        return other if one is None else one
+    return _EXACT.add(one, other)
+
+
+def difference(before: Decimal | None, after: Decimal | None) -> Decimal:
+    """How much more ``after`` is than ``before``; what is unknown was no money yet."""
+    return _EXACT.subtract(after or Decimal(0), before or Decimal(0))
+
+
 def buckets(usage: Usage) -> list[tuple[str, int]]:
     """The disjoint parts of a call's usage by unit; their sum is its totals. Zero parts are left out.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -21,6 +21,7 @@ from psycopg.pq import Format
 
 from outlay_collector.calls.call import CALL
 from outlay_collector.db.store import create_days
+from outlay_collector.ledger.months import store as months
 from outlay_collector.receive.batch import Batch
 from outlay_collector.receive.rows import COLUMNS, CONTENT_COLUMNS, CONTENT_TYPES, TYPES
 
@@ -66,6 +67,19 @@ SELECT start_time, unnest(twin_keys), trace_id, project_id
  WHERE twin_keys IS NOT NULL
 """
 
+_CLOSED = "SELECT starts, ends FROM closed_month WHERE ends > %s"
+
+# Calls of closed months that this commit adds, and no others under the same identity. They are not counted where they
+# happened; settlement books them in the month that is open. Asked after the rows are there: closing a month waits for
+# whoever is adding rows, and whoever adds rows later waits for it.
+_NOT_COUNTED = f"""
+UPDATE span
+   SET counted = false, not_counted_reason = '{months.LATE}'
+  FROM unnest(%s::text[]::uuid[], %s::bigint[], %s::text[]::timestamptz[]) AS late (trace_id, span_id, start_time)
+ WHERE span.project_id = %s AND span.trace_id = late.trace_id AND span.span_id = late.span_id
+   AND span.start_time = late.start_time AND span.counted AND span.xmin = pg_current_xact_id()::xid
+"""
+
 # What was sent again with another payload under the same identity; the first committed stays.
 _CONFLICTS = """
 SELECT staged.project_id, count(*)
@@ -105,7 +119,10 @@ VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 
 _reference = itemgetter(*map(COLUMNS.index, _REFERENCE_COLUMNS))
-_RESPONSE_ID, _TWIN_KEYS, _SPAN_TYPE = map(COLUMNS.index, ("response_id", "twin_keys", "span_type"))
+_RESPONSE_ID, _TWIN_KEYS, _SPAN_TYPE, _TRACE_ID, _SPAN_ID = map(
+    COLUMNS.index, ("response_id", "twin_keys", "span_type", "trace_id", "span_id")
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 CAREFUL_COMMITS = 16
 """So many commits expect repetitions after one was met."""
@@ -177,12 +194,29 @@ def _write_all(connection: Connection, batches: Sequence[Batch], *, repetitions:
                 if repeated := len(rows) - cursor.rowcount:
                     _count_repeated(cursor, batches, repeated)
             _refer(cursor, rows)
+            _set_late_apart(cursor, batches)
         _write_contents(cursor, batches)
         _write_events(cursor, batches)
         _touch(cursor, batches)
         for batch in batches:
             _refuse(cursor, batch)
     connection.commit()
+
+
+def _set_late_apart(cursor: psycopg.Cursor[Any], batches: Sequence[Batch]) -> None:
+    oldest = min(batch.minutes()[0] for batch in batches if batch.rows)
+    closed = cursor.execute(_CLOSED, (oldest,)).fetchall()
+    if not closed:
+        return
+    for batch in batches:
+        starts = [_EPOCH + timedelta(microseconds=start) for start in batch.starts_us[: len(batch.rows)]]
+        late = [
+            (row[_TRACE_ID].hex(), row[_SPAN_ID], start.isoformat())
+            for row, start in zip(batch.rows, starts, strict=True)
+            if any(first <= start < end for first, end in closed)
+        ]
+        if late:
+            cursor.execute(_NOT_COUNTED, (*map(list, zip(*late, strict=True)), batch.project_id))
 
 
 def _refer(cursor: psycopg.Cursor[Any], rows: Sequence[tuple[Any, ...]]) -> None:

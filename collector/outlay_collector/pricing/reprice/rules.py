@@ -84,14 +84,15 @@ def rule(book: Book, key: Key, group: Group) -> Rule | None:
 
 
 def charge(book: Book, row: Any, project_id: int) -> Charge:
-    """One call's charge, from a row of the view ``call`` with ``joined``."""
+    """One call's charge, from a row of the view ``call``; what its ``joined`` knows is laid over the rest."""
     at: datetime = row.start_time
+    joined = row.joined or {}
     return book.charge(
-        provider=row.provider,
-        model=row.model,
-        usage=usage_in_force(stored_usage(row), row.joined) or Usage(),
+        provider=joined.get("provider") or row.provider,
+        model=joined.get("response_model") or row.model,
+        usage=usage_in_force(stored_usage(row), joined) or Usage(),
         at=at,
-        tier=row.service_tier,
-        region=row.region,
+        tier=joined.get("service_tier") or row.service_tier,
+        region=joined.get("region") or row.region,
         project_id=project_id,
     )

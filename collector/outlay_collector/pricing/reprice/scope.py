@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from outlay_collector.ledger.buckets import Window
+from outlay_collector.pricing.price import difference, plus
 from outlay_collector.pricing.quote import money
-
-EXACT = Context(prec=200)
-"""Sums of many charges have more digits than Python's own context keeps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +78,7 @@ class Totals:
             "unpriced_after": self.unpriced_after,
             "cost_before": money(self.cost_before),
             "cost_after": money(self.cost_after),
-            "difference": money(difference(self.cost_before, self.cost_after)),
+            "difference": money(_difference(self.cost_before, self.cost_after)),
         }
 
 
@@ -107,17 +105,8 @@ def joined(one: Sum, other: Sum) -> Sum:
     )
 
 
-def plus(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    """The sum of what is known; unknown only if both are."""
-    if one is None or other is None:
-        return other if one is None else one
-    return EXACT.add(one, other)
-
-
-def difference(before: Decimal | None, after: Decimal | None) -> Decimal | None:
-    if before is None and after is None:
-        return None
-    return EXACT.subtract(after or Decimal(0), before or Decimal(0))
+def _difference(before: Decimal | None, after: Decimal | None) -> Decimal | None:
+    return None if before is None and after is None else difference(before, after)
 
 
 def as_json(one: Sum, projects: Mapping[int, str]) -> dict[str, Any]:
@@ -136,5 +125,5 @@ def as_json(one: Sum, projects: Mapping[int, str]) -> dict[str, Any]:
         "unpriced_after": one.unpriced_after,
         "cost_before": money(one.cost_before),
         "cost_after": money(one.cost_after),
-        "difference": money(difference(one.cost_before, one.cost_after)),
+        "difference": money(_difference(one.cost_before, one.cost_after)),
     }

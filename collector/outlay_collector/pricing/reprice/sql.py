@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from outlay_collector.pricing.reprice.rules import BUCKETS, SAYS_NOTHING
 
+_DECIDED = (
+    "counted", "joined", "cost", "charge_cost", "charge_currency", "charge_status", "price_ids", "price_version",
+    "priced_at",
+)  # fmt: skip
+
+# Calls with what was decided of them; of those in closed months that stands beside their frozen rows.
+_SOURCE = f"""(
+    SELECT call.project_id, call.trace_id, call.span_id, call.start_time, provider, model, service_tier, region,
+           input_tokens, cache_read_tokens, cache_write_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+           input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens, usage_extra,
+           adjusted.counted IS NOT NULL AND adjusted.joined IS DISTINCT FROM call.joined AS joined_later,
+           {
+    ", ".join(
+        f"CASE WHEN adjusted.counted IS NULL THEN call.{name} ELSE adjusted.{name} END AS {name}" for name in _DECIDED
+    )
+}
+      FROM call
+      LEFT JOIN adjusted_charge AS adjusted ON adjusted.project_id = call.project_id
+       AND adjusted.trace_id = call.trace_id AND adjusted.span_id = call.span_id
+       AND adjusted.start_time = call.start_time) AS call"""
+
 # A charge under a newer version than the job's, by ingest or settlement meanwhile, stands.
 FILTERS = """call.project_id = %(project)s AND call.start_time >= %(start)s AND call.start_time < %(end)s
    AND call.charge_status = ANY(%(repriced)s) AND coalesce(call.price_version, 0) <= %(version)s
    AND (%(provider)s::text IS NULL OR call.provider = %(provider)s)
    AND (%(model)s::text IS NULL OR call.model LIKE %(model)s)"""
 
-NAMES = f"SELECT DISTINCT provider, model, service_tier, region FROM call WHERE {FILTERS}"
+NAMES = f"SELECT DISTINCT provider, model, service_tier, region FROM {_SOURCE} WHERE {FILTERS}"
 
 _USED = " + ".join(f"(b{n} > 0)::integer * {1 << n}" for n in range(len(BUCKETS)))
 
@@ -28,7 +49,7 @@ SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, re
                 SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, region,
                        cost, charge_cost, charge_currency, charge_status, price_ids, price_version,
                        priced_at,
-                       usage_extra IS NULL AND (joined IS NULL OR NOT joined ? 'usage') AS plain,
+                       usage_extra IS NULL AND NOT joined_later AND (joined IS NULL OR NOT joined ? 'usage') AS plain,
                        coalesce(input_tokens, 0)::bigint AS prompt, coalesce(output_tokens, 0)::bigint AS answer,
                        (input_tokens IS NULL AND output_tokens IS NULL)::integer AS nothing,
                        coalesce(cache_read_tokens, 0)::bigint AS b0, coalesce(input_audio_tokens, 0)::bigint AS b1,
@@ -39,7 +60,7 @@ SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, re
                                                     + coalesce(cache_write_1h_tokens, 0)) AS written,
                        least(coalesce(input_tokens, 0), coalesce(output_tokens, 0),
                              coalesce(cache_write_5m_tokens, 0)) AS whole
-                  FROM call
+                  FROM {_SOURCE}
                  WHERE {FILTERS}
                ) AS said
        ) AS cut
@@ -85,10 +106,15 @@ _COST = "trim_scale(" + " + ".join(f"b{n} * r{n}" for n in range(len(BUCKETS))) 
 
 _OLD = "cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at"
 
+# What was known in a closed month, and is booked, does not become unknown.
+_STAYS = "%(closed)s AND fee IS NULL AND cost IS NOT NULL"
+
 _PRICED = f"""
 SELECT rule.number, trace_id, span_id, start_time, counted,
        {", ".join(f"placed.{name} AS {name}" for name in _OLD.split(", "))},
-       {_COST} AS new_cost, rule.status AS new_charge_status, rule.price_ids AS new_price_ids
+       CASE WHEN {_STAYS} THEN cost ELSE {_COST} END AS new_cost,
+       CASE WHEN {_STAYS} THEN charge_status ELSE rule.status END AS new_charge_status,
+       CASE WHEN {_STAYS} THEN placed.price_ids ELSE rule.price_ids END AS new_price_ids
   FROM ({_PLACED}) AS placed
   JOIN rule ON rule.key = placed.key AND rule.segment = placed.segment AND rule.side = placed.side
    AND rule.used = placed.used
@@ -114,7 +140,7 @@ WITH {_KEYS}, {_RULES}
 SELECT trace_id, span_id, start_time, counted, {_OLD}, call.provider, call.model, call.service_tier, call.region, joined,
        input_tokens, cache_read_tokens, cache_write_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
        input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens, usage_extra
-  FROM call
+  FROM {_SOURCE}
  WHERE {FILTERS} AND (trace_id, span_id, start_time) IN (
         SELECT trace_id, span_id, start_time
           FROM ({_PLACED}) AS placed
@@ -172,6 +198,17 @@ SELECT {", ".join(f"span.{name}" for name in _STAGED.split(", "))},
    AND span.priced_at = %(undone_at)s
 """
 
+STAGE_UNDO_CLOSED = f"""
+INSERT INTO repriced ({_STAGED}, {_NEW})
+SELECT {", ".join(f"call.{name}" for name in _STAGED.split(", "))},
+       {", ".join(f"charge_history.{name}" for name in _OLD.split(", "))}
+  FROM charge_history
+  JOIN {_SOURCE} ON {_SPAN.replace("span.", "call.").format("charge_history")}
+ WHERE charge_history.job_id = %(undone_job)s AND charge_history.project_id = %(project)s
+   AND charge_history.start_time >= %(start)s AND charge_history.start_time < %(end)s
+   AND call.priced_at = %(undone_at)s
+"""
+
 STAGED_SUMS = f"SELECT {_SUMS} FROM repriced"
 
 KEEP = f"""
@@ -185,6 +222,22 @@ _REPRICED_CHANGED = (
 )
 
 WRITE = f"UPDATE span SET {_ASSIGNED} FROM repriced WHERE {_SPAN.format('repriced')} AND {_REPRICED_CHANGED}"
+
+WRITE_CLOSED = f"""
+INSERT INTO adjusted_charge (project_id, trace_id, span_id, start_time, counted, not_counted_reason, joined, {_OLD})
+SELECT span.project_id, span.trace_id, span.span_id, span.start_time, span.counted, span.not_counted_reason, span.joined,
+       {_NEW}
+  FROM repriced JOIN span ON {_SPAN.format("repriced")}
+ WHERE {_REPRICED_CHANGED}
+ON CONFLICT (project_id, trace_id, span_id, start_time)
+DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _OLD.split(", "))}
+"""
+
+# What a batch of calls in a closed month costs more than before.
+DIFFERENCES = """
+SELECT trace_id, span_id, start_time, coalesce(new_cost, 0) - coalesce(cost, 0) AS cost, 'reprice'::text AS cause
+  FROM repriced WHERE counted
+"""
 
 MARK = f"""
 INSERT INTO dirty_minute (project_id, minute)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.rows import dict_row, namedtuple_row
@@ -19,7 +20,10 @@ from psycopg.rows import dict_row, namedtuple_row
 from outlay_collector.errors import Conflict, NotFound
 from outlay_collector.ledger import store as ledger
 from outlay_collector.ledger.buckets import Window
+from outlay_collector.ledger.months import store as months
+from outlay_collector.ledger.months.calendar import pieces
 from outlay_collector.pricing.book import Book, Rule
+from outlay_collector.pricing.price import Charge
 from outlay_collector.pricing.reprice import rules, sql
 from outlay_collector.pricing.reprice.rules import BUCKETS, REPRICED, Group, Key
 from outlay_collector.pricing.reprice.scope import Scope, Sum, Totals, joined
@@ -58,10 +62,10 @@ def preview(connection: Connection, book: Book, scope: Scope) -> list[Sum]:
     """What applying would do, by rule and stretch of time, in the numbers that it then does."""
     found: dict[tuple[Any, ...], Sum] = {}
     for project_id in _projects(connection, scope):
-        work = _Work(connection, book, project_id, scope, scope.window)
-        for one in work.sums():
-            known = found.get(one.key)
-            found[one.key] = one if known is None else joined(known, one)
+        for window, closed in pieces(scope.window, months.closed(connection).values()):
+            for one in _Work(connection, book, project_id, scope, window, closed=closed).sums():
+                known = found.get(one.key)
+                found[one.key] = one if known is None else joined(known, one)
     return list(found.values())
 
 
@@ -142,6 +146,7 @@ def run(
     connection: Connection,
     job_id: int,
     *,
+    zone: ZoneInfo,
     book: Book | None = None,
     rows: int = ROWS_PER_BATCH,
     told: Callable[[Job], None] = lambda _: None,
@@ -149,12 +154,12 @@ def run(
 ) -> Job:
     """Bring a job to its end from where it stands; commits batch by batch. ``told`` hears of every batch.
 
-    ``book`` is that of the job's version, if the caller has it at hand.
+    ``zone`` is the instance's, ``book`` that of the job's version, if the caller has it at hand.
     """
     if book is None:
         book = load_book(connection, job_of(connection, job_id).price_version)
     connection.commit()
-    while not stop() and _run_batch(connection, job_id, book, rows):
+    while not stop() and _run_batch(connection, job_id, book, rows, zone):
         told(job_of(connection, job_id))
         connection.commit()
     job = job_of(connection, job_id)
@@ -162,7 +167,7 @@ def run(
     return job
 
 
-def _run_batch(connection: Connection, job_id: int, book: Book, rows: int) -> bool:
+def _run_batch(connection: Connection, job_id: int, book: Book, rows: int, zone: ZoneInfo) -> bool:
     """One batch and its commit; False when the job has none left. Several processes may take turns at one job."""
     job = job_of(connection, job_id, lock=True)
     batch = _next_batch(connection, job, rows) if job.state == "running" else None
@@ -173,8 +178,11 @@ def _run_batch(connection: Connection, job_id: int, book: Book, rows: int) -> bo
         return False
     project_id, window = batch
     ledger.lock(connection, project_id)
-    work = _Work(connection, book, project_id, job.scope, window)
+    window, closed = pieces(window, months.closed(connection).values())[0]
+    work = _Work(connection, book, project_id, job.scope, window, closed=closed)
     totals = work.take_back(job) if job.undoes is not None else work.apply(job)
+    if closed:
+        months.book_from(connection, project_id, sql.DIFFERENCES, window, detail={"job": job.id}, zone=zone)
     connection.execute(sql.PROGRESS.encode(), work.values | {"job": job_id} | _columns(totals))
     connection.commit()
     return True
@@ -209,7 +217,9 @@ def _next_batch(connection: Connection, job: Job, rows: int) -> tuple[int, Windo
 class _Work:
     """One project's calls in a window, and what they cost under a book."""
 
-    def __init__(self, connection: Connection, book: Book, project_id: int, scope: Scope, window: Window) -> None:
+    def __init__(
+        self, connection: Connection, book: Book, project_id: int, scope: Scope, window: Window, *, closed: bool
+    ) -> None:
         self._connection = connection
         self._book = book
         self._project_id = project_id
@@ -221,8 +231,10 @@ class _Work:
             "model": _like(scope.model),
             "repriced": list(REPRICED),
             "version": book.version,
+            "closed": closed,
         }
         self._window = window
+        self._closed = closed
 
     def sums(self) -> list[Sum]:
         """By rule, calls without one call by call."""
@@ -259,7 +271,7 @@ class _Work:
         )
 
     def _sum_of_one(self, row: Any) -> Sum:
-        charge = rules.charge(self._book, row, self._project_id)
+        charge = self._charge(row)
         return Sum(
             project_id=self._project_id,
             provider=row.provider,
@@ -275,6 +287,12 @@ class _Work:
             cost_before=row.cost if row.counted else None,
             cost_after=charge.cost if row.counted else None,
         )
+
+    def _charge(self, row: Any) -> Charge:
+        charge = rules.charge(self._book, row, self._project_id)
+        if self._closed and charge.cost is None and row.cost is not None:
+            return charge._replace(cost=row.cost, status=row.charge_status, price_ids=tuple(row.price_ids or ()))
+        return charge
 
     def apply(self, job: Job) -> Totals:
         """Write what changes, and keep what it replaces."""
@@ -292,12 +310,14 @@ class _Work:
         undone = job_of(self._connection, job.undoes or 0)
         self.values |= {"undone_job": undone.id, "undone_at": undone.created_at}
         self._execute(sql.STAGE_TABLE)
-        self._execute(sql.STAGE_UNDO)
+        self._execute(sql.STAGE_UNDO_CLOSED if self._closed else sql.STAGE_UNDO)
         return self._write()
 
     def _write(self) -> Totals:
         totals = Totals(*self._execute(sql.STAGED_SUMS).fetchone() or ())
-        if totals.changed_calls:
+        if totals.changed_calls and self._closed:
+            self._execute(sql.WRITE_CLOSED)
+        elif totals.changed_calls:
             self._execute(sql.WRITE)
             self._execute(sql.MARK)
         return totals
@@ -319,7 +339,7 @@ class _Work:
             with cursor.copy(sql.STAGE_APART.encode()) as copy:
                 copy.set_types(sql.STAGED_TYPES)
                 for row in rows:
-                    charge = rules.charge(self._book, row, self._project_id)
+                    charge = self._charge(row)
                     copy.write_row(
                         (
                             *row[: sql.STAGED_COLUMNS],
