@@ -123,9 +123,16 @@ def _mentions(process: psutil.Process, home: Path) -> bool:
 
 
 def nobody_of(processes: list[psutil.Process]) -> bool:
-    left = [" ".join(process.cmdline())[-120:] for process in alive(processes)]
+    left = [_command(process) for process in alive(processes)]
     assert not left, f"{left} still run"
     return True
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} ({process.status()}): {' '.join(process.cmdline())[-120:]}"
+    except psutil.Error:
+        return f"{process.pid} (ending)"
 
 
 def test_from_an_empty_folder_to_everything_running_and_back_to_nothing(up):
