@@ -31,7 +31,8 @@ RETENTION = 30 * DAY
 
 @pytest.fixture(scope="module")
 def collector(stand: Stand) -> Collector:
-    return stand.collector()
+    """With one session for writing, which therefore remembers all that it has written."""
+    return stand.collector(OUTLAY_INGEST_CONNECTIONS="1")
 
 
 @pytest.fixture(scope="module")

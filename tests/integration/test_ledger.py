@@ -146,18 +146,6 @@ def test_usage_that_contradicts_itself_has_no_cost(shop: Ledger) -> None:
     assert shop.count("SELECT charge_status FROM span") == "invalid"
 
 
-def test_costs_are_exact_to_the_last_digit(shop: Ledger) -> None:
-    """Seventeen digits are more than floating point holds."""
-    shop.send([a_model_call(input_tokens=999_999_999, output_tokens=999_999_937)])
-    shop.settle()
-    (row,) = shop.spend(everything(shop))
-    assert row["cost"] == Decimal("149.99999985") + Decimal("599.9999622")
-    shop.send([a_model_call(input_tokens=1, output_tokens=n) for n in range(1, 12)])
-    shop.settle()
-    (row,) = shop.spend(everything(shop))
-    assert row["cost"] == Decimal("749.99996205") + 11 * Decimal("0.00000015") + 66 * Decimal("0.0000006")
-
-
 def test_a_call_without_usage_is_missing_not_zero(shop: Ledger) -> None:
     shop.send([a_model_call(input_tokens=None, output_tokens=None)])
     shop.settle()

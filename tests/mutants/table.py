@@ -167,7 +167,7 @@ MUTANTS = (
         "collector/outlay_collector/pricing/price.py",
         "    whole, rest = divmod(amount, _ONE)\n",
         "    return Decimal(repr(amount / _ONE))\n    whole, rest = divmod(amount, _ONE)\n",
-        (f"{_LEDGER}test_costs_are_exact_to_the_last_digit",),
+        ("tests/unit/pricing/test_price.py::test_more_digits_than_floating_point_holds_are_kept",),
     ),
     # Nothing that should not get in, and nobody kept out.
     Mutant(

@@ -116,3 +116,8 @@ def test_money_has_no_trailing_zeros_and_no_exponent():
     assert str(as_decimal(120 * 10**24)) == "120"
     assert str(as_decimal(65 * 10**20)) == "0.0065"
     assert str(as_decimal(0)) == "0"
+
+
+def test_more_digits_than_floating_point_holds_are_kept():
+    assert as_decimal(123_456_789_012_345_678 * 10**12) == Decimal("123456.789012345678")
+    assert as_decimal(10**33 + 1) == Decimal("1000000000.000000000000000000000001")
