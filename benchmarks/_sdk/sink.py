@@ -11,7 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from benchmarks._sdk.call import RESPONSE
 
 ANSWER = json.dumps(RESPONSE).encode()
-LANGSMITH = {"version": "0.13.0", "instance_flags": {}, "batch_ingest_config": {"use_multipart_endpoint": True}}
+LANGSMITH = {
+    "version": "0.13.0",
+    "instance_flags": {},
+    "batch_ingest_config": {
+        "use_multipart_endpoint": True,
+        "size_limit": 100,
+        "size_limit_bytes": 20 * 2**20,
+        "scale_up_qsize_trigger": 1000,
+        "scale_up_nthreads_limit": 16,
+        "scale_down_nempty_trigger": 4,
+    },
+}
 MLFLOW = {
     "experiment": {"experiment_id": "0", "name": "Default", "artifact_location": "/tmp/x", "lifecycle_stage": "active"}
 }

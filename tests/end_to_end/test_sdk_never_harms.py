@@ -621,44 +621,64 @@ def test_connection_closed_between_requests_is_opened_again(sink: OtlpSink) -> N
 
 # Outage
 
+# Seconds that the outage lasts beyond what the test has to see; 600 makes it ten minutes.
+LONGER = float(os.environ.get("OUTLAY_TEST_OUTAGE_SECONDS", "0.5"))
+
 UNDER_LOAD = f"""{OBSERVED}
-import sys, time
-outlay.configure(interval=0.05, queue_size=2_000)
-until, made = time.time() + 4, 0
-while time.time() < until:
+import os, sys, time
+outlay.configure(interval=0.05, queue_size=2_000, spool_bytes=2**30)
+made, losing = 0, False
+while not os.path.exists(sys.argv[1]):
     for _ in range(20): work(); made += 1
+    if not losing and outlay.stats().dropped:
+        losing = True
+        print("losing", flush=True)
     time.sleep(0.02)
 print(made, outlay.stats(), flush=True)
 """
 
 
-def started(program: str, **environment: str) -> subprocess.Popen[str]:
-    """A program running beside the test."""
-    command = [sys.executable, "-c", textwrap.dedent(program)]
+def started(program: str, stop: Path, **environment: str) -> subprocess.Popen[str]:
+    """A program running beside the test, until the file ``stop`` is there."""
+    command = [sys.executable, "-c", textwrap.dedent(program), str(stop)]
     return subprocess.Popen(command, env={**clean_environment(), **environment}, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.timeout(300 + 3 * LONGER)
 def test_outage_under_load_loses_nothing_with_a_spool(tmp_path: Path) -> None:
-    port = free_port()
-    where = {"OUTLAY_ENDPOINT": f"http://127.0.0.1:{port}", "OUTLAY_SPOOL": str(tmp_path / "spool")}
-    programs = [started(UNDER_LOAD, **where) for _ in range(2)]
-    time.sleep(1)
+    port, spool, stop = free_port(), tmp_path / "spool", tmp_path / "stop"
+    where = {"OUTLAY_ENDPOINT": f"http://127.0.0.1:{port}", "OUTLAY_SPOOL": str(spool)}
+    programs = [started(UNDER_LOAD, stop, **where) for _ in range(2)]
+
+    def on_disk() -> int:
+        return sum(file.stat().st_size for file in spool.iterdir())
+
+    wait_until(on_disk, seconds=60)
     with OtlpSink(port) as there:  # for a moment, in the middle of the outage
-        wait_until(lambda: len(there.spans) > 100)
+        there.answer = lambda: Answer(200, {"connection": "close"})  # or it would go on by the connections it has
+        wait_until(lambda: len(there.spans) > 100, seconds=60)
+    before = on_disk()
+    wait_until(lambda: on_disk() > before + 1_000, seconds=60)
+    time.sleep(LONGER)
+    stop.touch()
     made = sum(int(program.communicate(timeout=90)[0].split()[0]) for program in programs)  # ended during the outage
     with OtlpSink(port) as back:
-        emptied = f"not os.listdir({str(tmp_path / 'spool')!r})"
-        replay = (
-            f"outlay.configure(interval=0.05)\nuntil = time.time() + 60\nwhile not {emptied} and time.time() < until:"
-        )
-        run(f"import os, outlay, time\n{replay} time.sleep(0.05)", **where)
+        wait = f"until = time.time() + {60 + LONGER}\nwhile os.listdir({str(spool)!r}) and time.time() < until"
+        replay = f"import os, outlay, time\noutlay.configure(interval=0.05)\n{wait}: time.sleep(0.05)"
+        run(replay, seconds=120 + LONGER, **where)
     assert len({span.span_id for span in there.spans + back.spans}) == made > 100
-    assert not list((tmp_path / "spool").iterdir())
+    assert not list(spool.iterdir())
 
 
-def test_outage_without_a_spool_counts_every_loss() -> None:
-    output = started(UNDER_LOAD, OUTLAY_ENDPOINT=f"http://127.0.0.1:{free_port()}").communicate(timeout=90)[0]
-    made, _, stats = output.partition(" ")
+@pytest.mark.timeout(300 + LONGER)
+def test_outage_without_a_spool_counts_every_loss(tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    program = started(UNDER_LOAD, stop, OUTLAY_ENDPOINT=f"http://127.0.0.1:{free_port()}")
+    assert program.stdout is not None
+    assert program.stdout.readline() == "losing\n"
+    time.sleep(LONGER)
+    stop.touch()
+    made, _, stats = program.communicate(timeout=90)[0].partition(" ")
     counts = dict(part.split("=") for part in stats.strip().removeprefix("Stats(").removesuffix(")").split(", ")[:4])
     assert int(counts["dropped"]) > 0
     assert int(counts["dropped"]) + int(counts["queued"]) == int(made)
