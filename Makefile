@@ -4,7 +4,7 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query mutants soak fmt help
+.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query mutants soak fuzz fmt help
 
 help:
 	@echo "make up       the whole product on this machine, with demo data"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench    the benchmarks"
 	@echo "make mutants  mistakes made on purpose, each of which a test must notice (a quarter of an hour)"
 	@echo "make soak     faults at random for MINUTES=3, then the fault tests FAULT_ROUNDS=3 times over"
+	@echo "make fuzz     200,000 damaged requests (FUZZ='--requests 20000' for fewer)"
 	@echo "make fmt      format and mend what can be mended"
 
 up: .venv/.for-use
@@ -46,6 +47,10 @@ bench-ingest: .venv/.for-development
 
 bench-query: .venv/.for-development
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.query $(BENCH)
+
+# 200,000 damaged requests, and schemathesis over the API; FUZZ='--seed N --requests N', REPLAY=file for one that failed.
+fuzz: .venv/.for-development
+	@.venv/bin/python -m tests.fuzz $(FUZZ) $(if $(REPLAY),--replay $(REPLAY))
 
 test-matrix: .venv/.for-development
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.sdk_matrix $(MATRIX)

@@ -271,6 +271,13 @@ def _add_error_handlers(app: FastAPI) -> None:
         said = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:5])
         return JSONResponse({"detail": said}, 422)
 
+    @app.exception_handler(psycopg.DataError)
+    def _(request: Request, error: psycopg.DataError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        # A NUL or a number past every column, somewhere in a question: asked again it would fail again.
+        del request
+        detail = f"The question holds a value that cannot be asked for: {str(error).strip().splitlines()[0]}"
+        return JSONResponse({"detail": detail}, 400)
+
     async def away(request: Request, error: Exception) -> JSONResponse:
         del request
         logger.warning(

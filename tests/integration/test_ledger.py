@@ -384,6 +384,29 @@ def test_a_span_is_refused_alone_when_postgres_will_not_take_it(database_url: st
         assert connection.execute("SELECT reason FROM dead_letter").fetchone() == ("unstorable",)
 
 
+def test_what_comes_beside_spans_and_cannot_be_stored_is_refused_without_them(database_url: str) -> None:
+    from outlay_collector.receive.committer import Committer
+
+    with connect(database_url) as connection:
+        project_id = access.create_project(connection, "shop")
+    (batch,) = ingest(
+        otlp([a_model_call() for _ in range(3)]),
+        json=False,
+        project_id=project_id,
+        key_id="testkey1",
+        book=Book(),
+        limits=LIMITS,
+        now=datetime.now(UTC),
+    )
+    batch.counts["a\x00b"] = 1  # NUL is what Postgres never takes
+    committer = Committer(lambda: connect(database_url), writers=1)
+    receipt = committer.submit(batch).result(timeout=20)
+    committer.close()
+    assert (receipt.accepted, receipt.rejected) == (3, 1)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM span").fetchone() == (3,)
+
+
 def test_a_reader_does_not_stop_a_new_day(shop: Ledger, database_url: str) -> None:
     with connect(database_url) as reader:
         reader.execute("SELECT count(*) FROM span")  # and the transaction stays open, as a page's or the worker's may

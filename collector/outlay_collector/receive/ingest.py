@@ -17,7 +17,7 @@ from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.price import Charge
 from outlay_collector.receive.batch import Batch
 from outlay_collector.receive.decode import Decoded, Refused, decode_json, decode_protobuf
-from outlay_collector.receive.rows import content_row, event_content_row, late_usage_row, row, score_row
+from outlay_collector.receive.rows import content_row, event_content_row, late_usage_row, row, score_row, text
 from outlay_collector.receive.signals import count_metrics, read_logs
 
 logger = logging.getLogger("outlay.ingest")
@@ -126,7 +126,7 @@ def ingest_metrics(body: bytes, *, json: bool, project_id: int) -> Batch:
     """Data points by metric, as counts."""
     batch = Batch(project_id)
     for name, points in sorted(count_metrics(body, json=json).items())[:MAX_METRIC_NAMES]:
-        batch.counts[f"metric:{name[:200]}"] = points
+        batch.counts[f"metric:{text(name[:200]) or ''}"] = points
     return batch
 
 

@@ -10,6 +10,8 @@ import re
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 
 MAX_BYTES = 8 * 2**20
 """Of a body that is mended; a larger one is refused, for mending takes seconds then."""
@@ -86,10 +88,13 @@ def _content(content: bytes, field: FieldDescriptor | None, depth: int, left_out
     if inner.full_name not in _ITEMS:
         return _message(content, inner, depth, left_out)
     try:
-        return _message(content, inner, depth, left_out)
-    except BrokenWireError:
+        whole = _message(content, inner, depth, left_out)
+        # What protobuf refuses besides (numbers of fields that there are not, numbers too large) it is asked itself.
+        GetMessageClass(inner).FromString(whole)
+    except (BrokenWireError, DecodeError):
         left_out.append(content)
         return None
+    return whole
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -64,8 +64,8 @@ def _proto_records(body: bytes) -> list[LogRecord]:
             log.event_name,
             proto_value(log.body, 0),
             proto_attributes(log.attributes),
-            log.trace_id or None,
-            log.span_id or None,
+            _sized(log.trace_id, 16),
+            _sized(log.span_id, 8),
             resource,
             scope_logs.scope.name,
         )
@@ -103,9 +103,12 @@ def _json_record(log: dict[str, Any], resource: Mapping[str, Value], scope_name:
 def _id(text: Any, length: int) -> bytes | None:
     """An id, or nothing: a log record without a readable one is still a log record."""
     try:
-        found = hex_bytes(text, "id")
+        return _sized(hex_bytes(text, "id"), length)
     except ValueError:
         return None
+
+
+def _sized(found: bytes, length: int) -> bytes | None:
     return found if len(found) == length and any(found) else None
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from outlay_collector.receive.decode import decode_protobuf
 from outlay_collector.receive.mend import BrokenWireError, has_more_brackets_than, mended, shallow
 
 from tests.builders import a_model_call, otlp
@@ -74,3 +75,20 @@ def test_json_of_ordinary_depth_stays_as_it_is(value: object) -> None:
 def test_brackets_in_texts_do_not_count() -> None:
     assert has_more_brackets_than(b"[[[[]]]]", 3)
     assert not has_more_brackets_than(b'["[[[[[[[{{{{{{\\"[["]', 3)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"\x00\x01", b"\x08" + b"\xff" * 10 + b"\x01", b"\xfa\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"],
+    ids=["a field of number 0", "a number of eleven bytes", "a tag of more than 32 bits"],
+)
+def test_a_span_that_only_protobuf_itself_refuses_is_left_out_alone(bad: bytes) -> None:
+    good = ExportTraceServiceRequest()
+    span = good.resource_spans.add().scope_spans.add().spans.add(name="good")
+    span.trace_id, span.span_id, span.start_time_unix_nano = b"\1" * 16, b"\2" * 8, 5
+    scoped = b"\x12" + bytes([len(bad)]) + bad
+    beside = b"\x12" + bytes([len(scoped)]) + scoped
+    body = good.SerializeToString() + b"\x0a" + bytes([len(beside)]) + beside
+    decoded = decode_protobuf(body)
+    assert [span.name for span in decoded.spans] == ["good"]
+    assert [item.raw for item in decoded.refused] == [bad]
