@@ -26,6 +26,7 @@ from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.reprice import store as reprice
 from outlay_collector.pricing.store import load_book, newest_version
 from outlay_collector.receive.deadletters.store import forget as forget_letters
+from outlay_collector.receive.store import forget_clients
 from outlay_collector.settings import Settings
 
 logger = logging.getLogger("outlay.worker")
@@ -210,6 +211,7 @@ def housekeeping(settings: Settings, database_url: str) -> None:
             return
         forget_minutes(connection, now=now)
         forget_letters(connection, now=now, retention=settings.retention)
+        forget_clients(connection, now=now, retention=settings.retention)
     if done.create or done.drop:
         logger.info("partitions: %d made, %d dropped", len(done.create), len(done.drop))
     if done.left:

@@ -27,7 +27,7 @@ def test_damaged_telemetry_harms_nobody(collector: Collector, worker: Running, t
 
 def test_the_api_answers_whatever_it_is_asked(collector: Collector) -> None:
     seed = datetime.now(UTC).toordinal()
-    api = fuzz_openapi(collector, examples=8, seed=seed)
+    api = fuzz_openapi(collector, examples=6, seed=seed)
     assert api.operations > 20
     assert not api.failures, f"seed {seed}: " + "\n".join(api.failures)
 

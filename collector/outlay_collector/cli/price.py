@@ -395,8 +395,11 @@ def coverage_(
         f"{found['calls'] - found['unpriced_calls']:,} of {found['calls']:,} calls and"
         f" {found['tokens'] - found['unpriced_tokens']:,} of {found['tokens']:,} tokens of the last {days} days have a price."
     )
+    if found["estimates"]:
+        at_stake = ", ".join(f"{cost} {currency}" for currency, cost in found["estimates"].items())
+        typer.echo(f"The others would cost about {at_stake} as the nearest known models; that is in no total.")
     show(
-        [{**row, "do": _remedy(row)} for row in found["rows"]],
+        [{**row, "do": _what_to_do(row)} for row in found["rows"]],
         {
             "provider": "provider",
             "model": "model",
@@ -409,10 +412,9 @@ def coverage_(
     )
 
 
-def _remedy(row: Mapping[str, Any]) -> str:
+def _what_to_do(row: Mapping[str, Any]) -> str:
     if row["priced_by_now"]:
-        return "known by now: outlay reprice"
-    said = f"outlay price override -p {row['provider'] or '*'} -m {row['model'] or '*'} --input … --output …"
+        return f"known by now: {row['command']}"
     near = row["nearest"]
     at_stake = f", about {row['estimate']} {row['currency']} as that" if row["estimate"] else ""
-    return f"{said} (nearest known: {near['model']}{at_stake})" if near else said
+    return f"{row['command']} (nearest known: {near['model']}{at_stake})" if near else row["command"]

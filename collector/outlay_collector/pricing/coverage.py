@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from shlex import quote
 from typing import Any
 
 from outlay_collector.pricing.book import Book
@@ -50,6 +51,15 @@ class Coverage:
         return None if not self.calls else 1 - Decimal(self.unpriced_calls) / self.calls
 
     @property
+    def estimates(self) -> dict[str, Decimal]:
+        """What the gaps would cost as their nearest known models, by currency."""
+        sums: dict[str, Decimal] = {}
+        for gap in self.gaps:
+            if gap.estimate is not None and gap.currency is not None:
+                sums[gap.currency] = sums.get(gap.currency, Decimal(0)) + gap.estimate
+        return sums
+
+    @property
     def share_of_tokens(self) -> Decimal | None:
         return None if not self.tokens else 1 - Decimal(self.unpriced_tokens) / self.tokens
 
@@ -90,6 +100,13 @@ def _gap(book: Book, row: Mapping[str, Any], at: datetime, project_id: int | Non
     )
 
 
+def remedy(gap: Gap) -> str:
+    """The one command that gives these calls a price; of one that is given, calls of the past get it by repricing."""
+    if gap.priced_by_now:
+        return f"outlay reprice --from … --model {quote(gap.model or '*')} --apply"
+    return f"outlay price override -p {quote(gap.provider or '*')} -m {quote(gap.model or '*')} --input … --output …"
+
+
 def _scaled(row: Mapping[str, Any]) -> Usage:
     """A usage in the proportions of the sums, small enough to be one call's."""
     factor = _scale(row)
@@ -115,6 +132,7 @@ def as_json(found: Coverage) -> dict[str, Any]:
         "unpriced_tokens": found.unpriced_tokens,
         "share_of_calls": money(found.share_of_calls),
         "share_of_tokens": money(found.share_of_tokens),
+        "estimates": {currency: money(cost) for currency, cost in sorted(found.estimates.items())},
         "rows": [_gap_as_json(gap) for gap in found.gaps],
     }
 
@@ -131,4 +149,5 @@ def _gap_as_json(gap: Gap) -> dict[str, Any]:
         "nearest": {"provider": gap.nearest[0], "model": gap.nearest[1]} if gap.nearest else None,
         "estimate": money(gap.estimate),
         "currency": gap.currency,
+        "command": remedy(gap),
     }

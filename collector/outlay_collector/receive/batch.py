@@ -32,6 +32,7 @@ class Batch:
     late_usage: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
     scores: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
     counts: dict[str, int] = field(default_factory=dict[str, int])
+    clients: list[tuple[str, str, int]] = field(default_factory=list[tuple[str, str, int]])  # instance, outcome, sum
     key_id: str | None = None
     content_mode: str = "none"
     is_retry: bool = False
@@ -42,7 +43,8 @@ class Batch:
         return [] if self.is_retry else letters(self.refused, self.content_mode)
 
     def is_empty(self) -> bool:
-        return not (self.rows or self.refused or self.contents or self.late_usage or self.scores or self.counts)
+        further = self.contents or self.late_usage or self.scores or self.counts or self.clients
+        return not (self.rows or self.refused or further)
 
     def days(self) -> set[date]:
         return {

@@ -137,7 +137,7 @@ class _Writer:
             dropped = len(batch.contents) + len(batch.late_usage) + len(batch.scores) + len(batch.counts)
             refused = Refused("unstorable", str(error).splitlines()[0])
             batch.refused += [refused] * dropped
-            batch.contents, batch.late_usage, batch.scores, batch.counts = [], [], [], {}
+            batch.contents, batch.late_usage, batch.scores, batch.counts, batch.clients = [], [], [], {}, []
             self._commit([batch])
 
     def _acceptable(self, batch: Batch, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from outlay_collector.pricing.price import Charge
 from outlay_collector.receive.batch import Batch
 from outlay_collector.receive.decode import Decoded, Refused, decode_json, decode_protobuf
 from outlay_collector.receive.rows import content_row, event_content_row, late_usage_row, row, score_row, text
-from outlay_collector.receive.signals import count_metrics, read_logs
+from outlay_collector.receive.signals import read_logs, read_metrics
 
 logger = logging.getLogger("outlay.ingest")
 
@@ -123,9 +123,11 @@ def ingest_logs(
 
 
 def ingest_metrics(body: bytes, *, json: bool, project_id: int) -> Batch:
-    """Data points by metric, as counts."""
+    """Data points by metric, as counts; and what clients say became of their spans."""
     batch = Batch(project_id)
-    for name, points in sorted(count_metrics(body, json=json).items())[:MAX_METRIC_NAMES]:
+    metered = read_metrics(body, json=json)
+    batch.clients = [(text(instance) or "", outcome, n) for (instance, outcome), n in sorted(metered.clients.items())]
+    for name, points in sorted(metered.points.items())[:MAX_METRIC_NAMES]:
         batch.counts[f"metric:{text(name[:200]) or ''}"] = points
     return batch
 

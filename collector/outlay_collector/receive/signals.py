@@ -117,27 +117,57 @@ def explanation_of(text: str | None) -> str | None:
     return None if text is None else mask_text(text[:4000])
 
 
-def count_metrics(body: bytes, *, json: bool) -> Counter[str]:
-    """Data points by name of the metric. UnreadableBody when it is no metric request."""
-    return _json_points(body) if json else _proto_points(body)
+CLIENT_METRIC, OUTCOME = "outlay.sdk.spans", "outlay.outcome"
+"""By which an SDK tells what became of its spans; as a sum since its process began."""
+
+CLIENT_OUTCOMES = frozenset(("delivered", "dropped", "refused", "spooled", "replayed"))
 
 
-def _proto_points(body: bytes) -> Counter[str]:
+@dataclass(slots=True)
+class Metered:
+    """What a metric request says: data points by name of the metric; and of clients, by instance and outcome, the sums
+    since they began."""
+
+    points: Counter[str] = field(default_factory=Counter[str])
+    clients: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+
+    def client(self, instance: Value, outcome: Value, number: int) -> None:
+        if outcome in CLIENT_OUTCOMES and 0 <= number < 2**53:
+            key = (str(instance or "")[:200], str(outcome))
+            self.clients[key] = max(number, self.clients.get(key, 0))
+
+
+def read_metrics(body: bytes, *, json: bool) -> Metered:
+    """UnreadableBody when it is no metric request."""
+    return _json_metered(body) if json else _proto_metered(body)
+
+
+def _proto_metered(body: bytes) -> Metered:
     request, _ = read_request(body, ExportMetricsServiceRequest, "metric")
-    points: Counter[str] = Counter()
+    metered = Metered()
     for resource_metrics in request.resource_metrics:
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
                 kind = metric.WhichOneof("data")
-                points[metric.name] += len(getattr(metric, kind).data_points) if kind else 0
-    return points
+                metered.points[metric.name] += len(getattr(metric, kind).data_points) if kind else 0
+                if metric.name == CLIENT_METRIC and kind == "sum":
+                    instance = proto_attributes(resource_metrics.resource.attributes).get("service.instance.id")
+                    for point in metric.sum.data_points:
+                        metered.client(instance, proto_attributes(point.attributes).get(OUTCOME), point.as_int)
+    return metered
 
 
-def _json_points(body: bytes) -> Counter[str]:
-    points: Counter[str] = Counter()
+def _json_metered(body: bytes) -> Metered:
+    metered = Metered()
     for resource_metrics in json_objects(load_json(body), "resourceMetrics"):
         for scope_metrics in json_objects(resource_metrics, "scopeMetrics"):
             for metric in json_objects(scope_metrics, "metrics"):
+                name = text_of(metric.get("name"))
                 number = sum(len(json_objects(json_object(metric, kind), "dataPoints")) for kind in _KINDS_OF_METRIC)
-                points[text_of(metric.get("name"))] += number
-    return points
+                metered.points[name] += number
+                if name == CLIENT_METRIC:
+                    resource = json_attributes(json_object(resource_metrics, "resource").get("attributes"))
+                    for point in json_objects(json_object(metric, "sum"), "dataPoints"):
+                        outcome = json_attributes(point.get("attributes")).get(OUTCOME)
+                        metered.client(resource.get("service.instance.id"), outcome, integer(point.get("asInt")))
+    return metered

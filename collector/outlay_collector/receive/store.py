@@ -97,6 +97,13 @@ VALUES (%s, date_trunc('hour', now()), %s, %s)
 ON CONFLICT (project_id, hour, name) DO UPDATE SET n = ingest_count.n + excluded.n
 """
 
+# A client's sums only grow; what it says twice, or late, changes nothing.
+_CLIENT = """
+INSERT INTO client_count (project_id, instance, outcome, hour, n)
+VALUES (%s, %s, %s, date_trunc('hour', now()), %s)
+ON CONFLICT (project_id, instance, outcome, hour) DO UPDATE SET n = greatest(client_count.n, excluded.n)
+"""
+
 # Ids go as text: this session passes packed uuids only.
 _LATE_USAGE = """
 INSERT INTO late_usage (project_id, trace_id, span_id, at, usage)
@@ -245,6 +252,8 @@ def _write_events(cursor: psycopg.Cursor[Any], batches: Sequence[Batch]) -> None
             cursor.executemany(_LATE_USAGE, batch.late_usage)
         if batch.scores:
             cursor.executemany(_SCORE, batch.scores)
+        for instance, outcome, number in batch.clients:
+            cursor.execute(_CLIENT, (batch.project_id, instance, outcome, number))
         for name, number in sorted(batch.counts.items()):
             cursor.execute(_COUNT, (batch.project_id, name, number))
 
@@ -284,6 +293,11 @@ def _refuse(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
         for item in batch.letters()
     ]
     cursor.executemany(_DEAD_LETTER, kept)
+
+
+def forget_clients(connection: Connection, *, now: datetime, retention: timedelta) -> None:
+    """Drop what clients told of themselves before the retention horizon."""
+    connection.execute("DELETE FROM client_count WHERE hour < %s", (now - retention,))
 
 
 def storable(detail: str) -> str:

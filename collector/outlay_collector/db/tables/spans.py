@@ -179,3 +179,14 @@ ingest_count = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("n", sa.BigInteger, nullable=False),
 )
+
+client_count = sa.Table(
+    "client_count",
+    metadata,
+    sa.Column("project_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, primary_key=True),
+    sa.Column("hour", TIME, primary_key=True),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    comment="What clients say became of their spans: the sum since a client's process began, as last heard in the hour.",
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from outlay_collector.access.api import Reader, Reading, projects_of, state_of
 from outlay_collector.ledger.reads import store
+from outlay_collector.ledger.reads.completeness import as_json, completeness
 from outlay_collector.ledger.reads.question import (
     Basis,
     Interval,
@@ -77,6 +79,25 @@ def latency(request: Request, question: Asked, connection: Reading) -> dict[str,
     """p50, p95 and p99 of duration and time to first token in milliseconds; failed calls are left out."""
     plan = sources(question, state_of(request).settings.zone)
     return _answer(request, question, connection, store.latency(connection, question, plan))
+
+
+@router.get("/completeness")
+def complete(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+    """What a total of the window leaves out: up to when it is complete, and what is estimated, missing, refused or lost.
+
+    Refused spans and those that clients dropped are counted by the hour of their arrival, for whole projects.
+    """
+    settings = state_of(request).settings
+    whole = replace(question, group_by=(), interval=Interval.NONE)
+    rows = store.spend(connection, whole, sources(whole, settings.zone), settings.time_zone)
+    found = completeness(
+        rows[0] if rows else {},
+        store.ingest_counts(connection, question.project_ids, question.window),
+        dropped_by_clients=store.client_count(connection, question.project_ids, question.window, "dropped"),
+        complete_until=store.complete_until(connection, question.project_ids, datetime.now(UTC)),
+        currency=settings.currency,
+    )
+    return {"from": question.window.start, "to": question.window.end, **as_json(found, question.zone)}
 
 
 def _answer(request: Request, question: Question, connection: Reading, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -54,6 +54,35 @@ def _milliseconds(histogram: Histogram) -> list[float | None]:
     return [None if us is None else round(us / 1000, 3) for us in histogram.percentiles((0.5, 0.95, 0.99))]
 
 
+def ingest_counts(connection: Connection, project_ids: tuple[int, ...], window: Window) -> dict[str, int]:
+    """What ingest counted in the hours that the window touches, by name."""
+    rows = connection.execute(
+        """
+        SELECT name, sum(n) FROM ingest_count
+         WHERE project_id = ANY(%s) AND hour >= date_trunc('hour', %s::timestamptz) AND hour < %s
+         GROUP BY name
+        """,
+        (list(project_ids), window.start, window.end),
+    ).fetchall()
+    return {name: int(number) for name, number in rows}
+
+
+def client_count(connection: Connection, project_ids: tuple[int, ...], window: Window, outcome: str) -> int:
+    """Spans of which clients said in the window's hours that they came to ``outcome``, such as ``dropped``."""
+    row = connection.execute(
+        """
+        SELECT sum(greatest(until - since, 0))
+          FROM (SELECT max(n) AS until,
+                       coalesce(max(n) FILTER (WHERE hour < date_trunc('hour', %(start)s::timestamptz)), 0) AS since
+                  FROM client_count
+                 WHERE project_id = ANY(%(projects)s) AND outcome = %(outcome)s AND hour < %(end)s
+                 GROUP BY project_id, instance) AS client
+        """,
+        {"projects": list(project_ids), "outcome": outcome, "start": window.start, "end": window.end},
+    ).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
 def complete_until(connection: Connection, project_ids: tuple[int, ...], now: datetime) -> datetime:
     """Everything acknowledged before this instant is in the sums."""
     row = connection.execute("SELECT min(at) FROM touched WHERE project_id = ANY(%s)", (list(project_ids),)).fetchone()
