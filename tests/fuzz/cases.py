@@ -12,7 +12,6 @@ import json
 import random
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -98,12 +97,6 @@ class Requests:
         self._others = [seed for seed in self.seeds.all if seed.signal != "traces"]
         self._tail = _neighbours_tail()
         self._zstd = zstandard.ZstdCompressor()
-
-    def __iter__(self) -> Iterator[Request]:
-        number = 0
-        while True:
-            yield self.request(number)
-            number += 1
 
     def request(self, number: int) -> Request:
         # Text, because numbers that follow one another make streams that look alike in the beginning.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from tests.servers import Collector
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
 """Paths that answer without a key."""
+
+
+_PATIENCE = 5
 
 
 @dataclass
@@ -67,7 +71,7 @@ def _ask(
     strategies = [operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode]
 
     def once(case: Any) -> None:
-        answer = case.call(session=session, headers=headers, timeout=60)
+        answer = _answer(case, session, headers)
         api.requests += 1
         api.answers[f"{name} {answer.status_code}"] += 1
         wrong = _wrong(operation, name, answer)
@@ -76,6 +80,17 @@ def _ask(
 
     for strategy in strategies:
         _examples(once, strategy, max(examples // len(strategies), 1), seed)
+
+
+def _answer(case: Any, session: requests.Session, headers: dict[str, str]) -> Any:
+    """Asked again when a kept connection was closed, and when a busy machine kept the database from answering."""
+    for _ in range(_PATIENCE):
+        with contextlib.suppress(requests.ConnectionError):
+            answer = case.call(session=session, headers=headers, timeout=60)
+            if answer.status_code != 503:
+                return answer
+        time.sleep(1)
+    return case.call(session=session, headers=headers, timeout=60)
 
 
 def _examples(once: Callable[[Any], None], strategy: Any, examples: int, seed: int) -> None:
@@ -92,7 +107,7 @@ def _examples(once: Callable[[Any], None], strategy: Any, examples: int, seed: i
 
 
 def _wrong(operation: Any, name: str, answer: Any) -> str:
-    """Why the answer is wrong; empty if it is not. The database is there, so not even 503 is right."""
+    """Why the answer is wrong; empty if it is not. The database is there, so not even 503 is right in the end."""
     if answer.status_code >= 500:
         return f"{answer.status_code} with key {name}"
     if name == "none" and operation.path not in OPEN and answer.status_code < 400:

@@ -1,8 +1,7 @@
-"""A short run of ``make fuzz``: the same requests, fewer of them, other ones every day."""
+"""A short run of ``make fuzz``: fewer requests, and the same ones every time."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,22 @@ from tests.servers import Collector, Running
 
 pytestmark = pytest.mark.timeout(300)
 
+SEED = 20261121
+
 
 def test_damaged_telemetry_harms_nobody(collector: Collector, worker: Running, tmp_path: Path) -> None:
-    seed = datetime.now(UTC).toordinal()
-    run = Run(collector, Requests(seed, collector.key, most_payloads=60), tmp_path)
+    run = Run(collector, Requests(SEED, collector.key, most_payloads=60), tmp_path)
     run.send(800, seconds=60)
     run.check(collector.database_url, seconds=90)
     assert run.report.neighbours > 20
-    assert not run.report.failures, f"seed {seed}: " + "\n".join(run.report.failures)
+    assert not run.report.failures, "\n".join(run.report.failures)
     assert worker.is_running()
 
 
 def test_the_api_answers_whatever_it_is_asked(collector: Collector) -> None:
-    seed = datetime.now(UTC).toordinal()
-    api = fuzz_openapi(collector, examples=6, seed=seed)
+    api = fuzz_openapi(collector, examples=6, seed=SEED)
     assert api.operations > 20
-    assert not api.failures, f"seed {seed}: " + "\n".join(api.failures)
+    assert not api.failures, "\n".join(api.failures)
 
 
 def test_a_number_makes_the_same_request_again_and_a_file_keeps_it() -> None:
