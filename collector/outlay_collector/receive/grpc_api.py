@@ -8,11 +8,13 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from outlay_collector.errors import NotReady, OutlayError
+from outlay_collector.errors import NotReady, OutlayError, Unavailable
 from outlay_collector.receive.door import Parcel, Take, admit, take_logs, take_metrics, take_traces
 from outlay_collector.state import State
 
@@ -89,7 +91,8 @@ def _export(state: State, take: Take, answer: Any, rejected: str) -> Handler:
                 parcel = Parcel(body=body, load=load, json=False, project=told.get("x-outlay-project"))
                 receipt = await take(state, access, parcel)
         except OutlayError as error:
-            await context.abort(_CODES.get(error.status, grpc.StatusCode.INTERNAL), str(error))
+            code = _CODES.get(error.status, grpc.StatusCode.INTERNAL)
+            await context.abort(code, str(error), when_to_retry(error))
         response = answer()
         if receipt.rejected or receipt.message:
             setattr(response.partial_success, rejected, receipt.rejected)
@@ -97,6 +100,20 @@ def _export(state: State, take: Take, answer: Any, rejected: str) -> Handler:
         return response.SerializeToString()
 
     return export
+
+
+def when_to_retry(error: OutlayError) -> tuple[tuple[str, bytes], ...]:
+    """gRPC's ``Retry-After``, for what may be sent again: as OTLP says it, and as Python's exporters look for it."""
+    if error.status != 503:
+        return ()
+    wait = RetryInfo()
+    wait.retry_delay.FromSeconds(Unavailable.retry_after_seconds)
+    status = Status(code=grpc.StatusCode.UNAVAILABLE.value[0], message=str(error))
+    status.details.add().Pack(wait)
+    return (
+        ("grpc-status-details-bin", status.SerializeToString()),
+        ("google.rpc.retryinfo-bin", wait.SerializeToString()),
+    )
 
 
 def _key(told: dict[str, str]) -> str | None:
