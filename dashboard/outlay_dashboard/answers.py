@@ -216,6 +216,36 @@ class RefusedSpans:
     sample: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceGap:
+    """A model with calls that have no price. ``estimate`` is what they would cost as ``nearest``; it is in no total."""
+
+    provider: str | None
+    model: str | None
+    nearest: str | None
+    estimate: Decimal | None
+    currency: str
+    command: str
+
+
+def read_gaps(answer: Json) -> tuple[PriceGap, ...]:
+    return tuple(
+        PriceGap(
+            provider=row.get("provider"),
+            model=row.get("model"),
+            nearest=(row.get("nearest") or {}).get("model"),
+            estimate=_decimal(row.get("estimate")),
+            currency=str(row.get("currency") or "USD"),
+            command=str(row.get("command") or ""),
+        )
+        for row in answer["rows"]
+    )
+
+
+def read_dropped_by_clients(answer: Json) -> int:
+    return int(answer.get("dropped_by_clients") or 0)
+
+
 def read_refused(answer: Json) -> tuple[RefusedSpans, ...]:
     return tuple(
         RefusedSpans(

@@ -312,6 +312,18 @@ def trace(trace_id: str, *, project: str | None = None) -> Question[answers.Call
     return Question(f"/api/v1/traces/{trace_id}", answers.read_calls, _parameters(project=project))
 
 
+def price_gaps(
+    window: Window, *, project: str | None = None, filters: Sequence[str] = ()
+) -> Question[tuple[answers.PriceGap, ...]]:
+    """Models with calls that have no price, those with the most tokens first, each with what would give it one."""
+    return Question("/api/v1/coverage", answers.read_gaps, _about(window, project, "none", (), filters))
+
+
+def dropped_by_clients(window: Window, *, project: str | None = None) -> Question[int]:
+    """Spans that never arrived, as the clients that gave them up told it."""
+    return Question("/api/v1/completeness", answers.read_dropped_by_clients, _about(window, project, "none", (), ()))
+
+
 def refused(window: Window, *, project: str | None = None) -> Question[tuple[answers.RefusedSpans, ...]]:
     """Spans that were received in the window and not taken, by reason."""
     parameters = _parameters(project=project, **{"from": window.start, "to": window.end}, limit=1)

@@ -417,6 +417,9 @@ CATALOGUE: dict[str, Entry] = {
     "quality.reported": Entry("Usage reported", "사용량 보고"),
     "quality.estimated": Entry("Estimated", "추정"),
     "quality.missing": Entry("Missing", "누락"),
+    "quality.dropped": Entry("Dropped by clients", "클라이언트 유실"),
+    "quality.nearest": Entry("nearest known: {model}", "가장 가까운 모델: {model}"),
+    "quality.at_stake": Entry("about {cost} as that", "그 가격으로 약 {cost}"),
     "quality.not": Entry("{n} are not", "아닌 호출 {n}건", one="{n} is not"),
     "quality.unpriced": Entry(
         "{n} models have calls without a price",
@@ -425,8 +428,8 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "quality.unpriced_measure": Entry("Calls and tokens that are in no total", "합계에 들어가지 않는 호출과 토큰"),
     "quality.unpriced_do": Entry(
-        "See what is known, then set a price with <code>outlay price override</code>:",
-        "알려진 가격을 확인하고 <code>outlay price override</code>로 지정하세요:",
+        "This prices the first of them; calls of the past get it by <code>outlay reprice</code>:",
+        "첫 번째 모델에 가격을 지정하는 명령입니다. 지난 호출은 <code>outlay reprice</code>로 적용됩니다:",
     ),
     "quality.column_calls": Entry("Not priced", "가격 미정"),
     "quality.column_share": Entry("Of its calls", "호출 중 비중"),

@@ -89,6 +89,13 @@ class FakeApi:
             return 200, self._latency(query)
         if path == "/api/v1/calls":
             return 200, self._calls(query)
+        if path == "/api/v1/completeness":
+            return 200, {"dropped_by_clients": 17}
+        if path == "/api/v1/coverage":
+            near = {"provider": "vllm", "model": "qwen3-8b-fp8"}
+            command = "outlay price override -p vllm -m qwen3-8b --input … --output …"
+            gap = {"provider": "vllm", "model": "qwen3-8b", "nearest": near, "estimate": "4.20", "currency": "USD"}
+            return 200, {"rows": [gap | {"command": command}]}
         if path == "/api/v1/deadletters":
             late = {"reason": "too_old", "letters": 12, "retried": 3, "sample": "before the retention horizon"}
             return 200, {"reasons": [late] if self.mode == "ok" else [], "rows": [], "next_cursor": None}

@@ -90,6 +90,15 @@ def test_refused_spans_are_counted_by_reason_with_what_the_sender_was_told(
     assert "outlay deadletter retry" in seen.text()
 
 
+def test_a_model_without_a_price_names_the_nearest_one_and_the_command_that_prices_it(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/quality?window=7d", wait_for=FIGURES)
+    page.get_by_text("nearest known: qwen3-8b-fp8, about $4.20 as that").wait_for()
+    assert "outlay price override -p vllm -m qwen3-8b" in seen.text()
+    assert "Dropped by clients" in seen.text()
+    assert "17" in seen.text()
+
+
 def test_a_key_that_may_not_see_keys_is_told_so_and_sees_the_rest(look: Open, shown: str):
     seen = look(shown)
     seen.open("/settings", wait_for=".o-ledger")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from outlay_dashboard import client as api
 from outlay_dashboard import controls, details, formats, parts, sentences, states
-from outlay_dashboard.answers import CallRow, RefusedSpans, Spend, Totals, total, totals_by
+from outlay_dashboard.answers import CallRow, PriceGap, RefusedSpans, Spend, Totals, total, totals_by
 from outlay_dashboard.parts import LedgerRow, Stat
 from outlay_dashboard.scope import Scope
 from outlay_dashboard.views import shared
@@ -27,6 +27,8 @@ def show(scope: Scope) -> None:
     asked_services = begin(api.spend(window, group_by=["service"], **about))
     asked_owners = {name: begin(api.spend(window, group_by=[name], **about)) for name in _OWNERS}
     asked_left_out = begin(api.calls(window=window, counted_only=False, limit=_LOOKED_AT, **about))
+    asked_gaps = begin(api.price_gaps(window, **about))
+    asked_dropped = begin(api.dropped_by_clients(window, project=scope.project))
     asked_refused = begin(api.refused(window, project=scope.project))
     models = asked_models.get()
     totals = total(models.rows)
@@ -37,11 +39,11 @@ def show(scope: Scope) -> None:
             states.nothing_here(scope)
         _refused(scope, _or_none(asked_refused))
         return
-    _top(scope, totals)
+    _top(scope, totals, asked_dropped.get_or(0))
     st.space("small")
     left, right = st.columns(2, gap="large")
     with left:
-        _unpriced(scope, models)
+        _unpriced(scope, models, asked_gaps.get_or(()))
         _usage(scope, asked_services.get())
     with right:
         _owners(scope, {name: asked.get() for name, asked in asked_owners.items()})
@@ -49,7 +51,7 @@ def show(scope: Scope) -> None:
     _refused(scope, _or_none(asked_refused))
 
 
-def _top(scope: Scope, totals: Totals) -> None:
+def _top(scope: Scope, totals: Totals, dropped: int) -> None:
     words = scope.words
     priced = totals.calls - totals.unpriced_calls
     reported = totals.calls - totals.estimated_calls - totals.missing_usage_calls
@@ -78,14 +80,17 @@ def _top(scope: Scope, totals: Totals) -> None:
                 ),
                 Stat(label=words("quality.estimated"), value=formats.count(totals.estimated_calls)),
                 Stat(label=words("quality.missing"), value=formats.count(totals.missing_usage_calls)),
+                Stat(label=words("quality.dropped"), value=formats.count(dropped)),
             ],
             wide=True,
         )
     )
 
 
-def _unpriced(scope: Scope, models: Spend) -> None:
+def _unpriced(scope: Scope, models: Spend, gaps: Sequence[PriceGap]) -> None:
+    """Models without a price, and for the one with the most tokens the command that gives it one."""
     words = scope.words
+    known = {(gap.provider, gap.model): gap for gap in gaps}
     groups = totals_by(models.rows, lambda row: (row.of.get("provider"), row.of.get("model")))
     unpriced = sorted(
         ((key, sums) for key, sums in groups.items() if sums.unpriced_calls), key=lambda pair: -pair[1].unpriced_tokens
@@ -96,7 +101,7 @@ def _unpriced(scope: Scope, models: Spend) -> None:
     rows = [
         LedgerRow(
             name=sentences.name_of(model, "model", words),
-            note=sentences.name_of(provider, "provider", words),
+            note=_note(sentences.name_of(provider, "provider", words), known.get((provider, model)), scope),
             colour="hatched",
             cells=(
                 formats.count(sums.unpriced_calls),
@@ -119,13 +124,21 @@ def _unpriced(scope: Scope, models: Spend) -> None:
             rows,
         )
     )
-    (provider, model), _ = unpriced[0]
-    st.html(f'<div class="o muted">{words("quality.unpriced_do")}</div>')
-    st.code(
-        f"outlay price show {model}" if not provider else f"outlay price show {model} --provider {provider}",
-        language="bash",
-        wrap_lines=True,
-    )
+    command = next((gap.command for key, _ in unpriced if (gap := known.get(key)) and gap.command), "")
+    if command:
+        st.html(f'<div class="o muted">{words("quality.unpriced_do")}</div>')
+        st.code(command, language="bash", wrap_lines=True)
+
+
+def _note(provider: str, gap: PriceGap | None, scope: Scope) -> str:
+    """Whose model it is, and what its calls would cost as the nearest known one."""
+    if gap is None or gap.nearest is None:
+        return provider
+    words = scope.words
+    near = words("quality.nearest", model=gap.nearest)
+    if gap.estimate is None:
+        return f"{provider} · {near}"
+    return f"{provider} · {near}, {words('quality.at_stake', cost=formats.money(gap.estimate, gap.currency))}"
 
 
 def _usage(scope: Scope, services: Spend) -> None:
