@@ -52,6 +52,9 @@ bench-query: .venv/.for-development
 fuzz: .venv/.for-development
 	@.venv/bin/python -m tests.fuzz $(FUZZ) $(if $(REPLAY),--replay $(REPLAY))
 
+screenshots: .venv/.for-development
+	@.venv/bin/python tests/browser/screenshots.py $(ONLY)
+
 test-matrix: .venv/.for-development
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m benchmarks.sdk_matrix $(MATRIX)
 

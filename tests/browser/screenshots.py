@@ -1,4 +1,4 @@
-"""Pictures of every page into ``docs/img``: ``python tests/browser/screenshots.py [--only NAME]...``.
+"""Pictures of every page into ``docs/img``: ``make screenshots``, ``python tests/browser/screenshots.py [--only NAME]... [--out FOLDER]``.
 
 Starts a whole Outlay with demo data in a temporary folder, unless ``OUTLAY_ENDPOINT`` and ``OUTLAY_API_KEY`` name one that
 runs. States that a running one cannot be put into (first run, no permission) come from the made-up company of
@@ -86,12 +86,14 @@ SHOTS = [
 def main() -> None:
     parser = argparse.ArgumentParser(description="Take pictures of the dashboard.")
     parser.add_argument("--only", action="append", help="Name of a picture; repeatable. Without: all.")
-    chosen = parser.parse_args().only
+    parser.add_argument("--out", type=Path, default=OUT, help="Folder for the pictures.")
+    arguments = parser.parse_args()
+    chosen, out = arguments.only, arguments.out
     shots = [shot for shot in SHOTS if not chosen or shot.name in chosen]
     chromium = os.environ.get("OUTLAY_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("No Chromium on this machine: install one, or name it in OUTLAY_TEST_CHROMIUM.")
-    OUT.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -104,11 +106,11 @@ def main() -> None:
             if kind == "demo":
                 urls["trace"] = _a_trace(endpoint, key)
         for shot in shots:
-            size = _take(browser, urls[shot.of], shot, urls.get("trace", ""))
+            size = _take(browser, urls[shot.of], shot, urls.get("trace", ""), out)
             print(f"{shot.name}.png  {size / 1000:.0f} kB", flush=True)
 
 
-def _take(browser: Browser, url: str, shot: Shot, trace: str) -> int:
+def _take(browser: Browser, url: str, shot: Shot, trace: str, out: Path) -> int:
     """The picture's size in bytes."""
     width, height = shot.size
     context = browser.new_context(
@@ -126,7 +128,7 @@ def _take(browser: Browser, url: str, shot: Shot, trace: str) -> int:
             tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
             page.set_viewport_size({"width": width, "height": max(height, min(tall, 2600))})
             _settle(page)
-        return _save(page.screenshot(), OUT / f"{shot.name}.png")
+        return _save(page.screenshot(), out / f"{shot.name}.png")
     finally:
         context.close()
 

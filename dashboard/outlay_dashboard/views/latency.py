@@ -140,7 +140,8 @@ def _pace(scope: Scope, spend: Spend) -> None:
     }
     if not paces:
         return
-    ordered = sorted(paces, key=lambda model: -paces[model])[:_SHOWN]
+    # Where there are too many, the slow ones matter.
+    ordered = sorted(paces, key=lambda model: -paces[model])[-_SHOWN:]
     slow = [model for model in paces if paces[model] < READING[0]]
     title = words("latency.all_faster") if not slow else words("latency.slower_than_reading", n=len(slow))
     low, high = (f"{value:.0f}" for value in READING)
