@@ -1,4 +1,4 @@
-"""Pictures of every page into ``docs/img``: ``make screenshots``, ``python tests/browser/screenshots.py [--only NAME]... [--out FOLDER]``.
+"""Pictures of every page into ``docs/img``: ``make screenshots [ONLY="--only NAME"]``.
 
 Starts a whole Outlay with demo data in a temporary folder, unless ``OUTLAY_ENDPOINT`` and ``OUTLAY_API_KEY`` name one that
 runs. States that a running one cannot be put into (first run, no permission) come from the made-up company of
