@@ -69,6 +69,7 @@ def test_streaming_chat(environment: dict[str, str], fake: FakeProvider, sink: O
     assert call.attributes["gen_ai.response.time_to_first_chunk"] > 0
 
 
+@pytest.mark.timeout(300)
 def test_fastapi_app(environment: dict[str, str], fake: FakeProvider, sink: OtlpSink) -> None:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--app-dir", "examples", "fastapi_app:app", "--port", str(port)]
@@ -76,10 +77,10 @@ def test_fastapi_app(environment: dict[str, str], fake: FakeProvider, sink: Otlp
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: httpx.get(f"{url}/docs").status_code == 200, seconds=90)
-        told = httpx.post(f"{url}/answer", params={"question": "Why?"}, headers={"x-tenant": "acme"}, timeout=30).json()
+        told = httpx.post(f"{url}/answer", params={"question": "Why?"}, headers={"x-tenant": "acme"}, timeout=60).json()
         told.pop("answer")
         httpx.post(f"{url}/feedback", params={**told, "liked": True}).raise_for_status()
-        wait_until(lambda: any(path == "/v1/logs" for path, _, _ in sink.requests))
+        wait_until(lambda: any(path == "/v1/logs" for path, _, _ in sink.requests), seconds=60)
     finally:
         server.terminate()
         server.wait(60)
@@ -114,6 +115,7 @@ def test_langchain_agent(environment: dict[str, str], fake: FakeProvider, sink: 
     assert [span.parent_span_id for span in sink.spans if is_call(span)] == [agent.span_id] * 2
 
 
+@pytest.mark.timeout(300)
 def test_celery_worker(environment: dict[str, str], fake: FakeProvider, sink: OtlpSink, tmp_path: Path) -> None:
     skip_without("celery")
     (tmp_path / "sent").mkdir()
