@@ -21,6 +21,8 @@ from outlay_collector.db.engine import connect, conninfo
 from outlay_collector.db.jobs import queue
 from outlay_collector.db.store import analyse_new_days, beat, maintain
 from outlay_collector.errors import NotReady
+from outlay_collector.ledger.buckets import DAY
+from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.store import forget_minutes
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.reprice import store as reprice
@@ -212,6 +214,9 @@ def housekeeping(settings: Settings, database_url: str) -> None:
         forget_minutes(connection, now=now)
         forget_letters(connection, now=now, retention=settings.retention)
         forget_clients(connection, now=now, retention=settings.retention)
+        # A partition goes when all of its day is too old.
+        reprice.forget(connection, before=now - settings.retention - DAY)
+        months.forget(connection, before=now - settings.retention - DAY)
     if done.create or done.drop:
         logger.info("partitions: %d made, %d dropped", len(done.create), len(done.drop))
     if done.left:

@@ -30,6 +30,7 @@ from tests.servers import Collector, Running, outlay, wait_until
 
 MONTH = f"{DAY_ONE:%Y-%m}"
 CLOSED = month_window(MONTH, UTC_ZONE)
+KEPT_SINCE = DAY_ONE - timedelta(days=330)
 BOTH = (Basis.BOOKED, Basis.INCURRED)
 
 
@@ -42,7 +43,7 @@ class Books(Shop):
         self.connection.commit()
 
     def reopen_month(self, month: str = MONTH) -> None:
-        months.reopen(self.connection, month)
+        months.reopen(self.connection, month, kept_since=KEPT_SINCE)
         self.connection.commit()
         self.settle()
 
@@ -173,6 +174,9 @@ def test_what_cannot_be_closed_or_opened_says_why(books: Books) -> None:
     books.close_month()
     with pytest.raises(Conflict, match="closed already"):
         books.close_month()
+    books.connection.rollback()
+    with pytest.raises(Conflict, match="kept no longer"):
+        months.reopen(books.connection, MONTH, kept_since=DAY_ONE + timedelta(days=1))
 
 
 def test_a_month_is_not_closed_over_a_commit_that_is_under_way(books: Books, database_url: str) -> None:
@@ -240,7 +244,7 @@ def test_whatever_happens_booked_figures_of_closed_months_stand_and_both_views_a
                 booked[month] = books.cost(Basis.BOOKED, month_window(month, UTC_ZONE))
             elif what == "reopen" and month in booked:
                 del booked[month]
-                months.reopen(books.connection, month)
+                months.reopen(books.connection, month, kept_since=KEPT_SINCE)
                 books.connection.commit()
             books.settle(book)
             for closed_month, cost in booked.items():
@@ -260,7 +264,7 @@ def test_whatever_happens_booked_figures_of_closed_months_stand_and_both_views_a
     finally:
         books.connection.rollback()
         for month in months.closed(books.connection):
-            months.reopen(books.connection, month)
+            months.reopen(books.connection, month, kept_since=KEPT_SINCE)
         books.connection.commit()
         books.close()
 

@@ -65,7 +65,8 @@ def reopen(month: Month) -> None:
     from outlay_collector.access.store import note
     from outlay_collector.ledger.months import store
 
-    with transaction() as connection:
-        store.reopen(connection, month)
+    settings = Settings()
+    with transaction(settings) as connection:
+        store.reopen(connection, month, kept_since=datetime.now(UTC) - settings.retention)
         note(connection, ACTOR, "month.open", month)
     typer.echo(f"{month} is open again.")

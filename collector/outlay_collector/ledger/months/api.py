@@ -35,10 +35,10 @@ def act(request: Request, access: Admin, connection: Writing, wanted: MonthAct) 
     """Close a month that is over, or open it again."""
     if access.project_id is not None:
         raise Forbidden("This key is bound to one project; months are closed for all of them.")
+    settings, now = state_of(request).settings, datetime.now(UTC)
     if wanted.state == "closed":
-        zone = state_of(request).settings.zone
-        store.close(connection, wanted.month, actor=access.key_id, now=datetime.now(UTC), zone=zone)
+        store.close(connection, wanted.month, actor=access.key_id, now=now, zone=settings.zone)
     else:
-        store.reopen(connection, wanted.month)
+        store.reopen(connection, wanted.month, kept_since=now - settings.retention)
     access_store.note(connection, access.key_id, f"month.{wanted.state}", wanted.month)
     return {"month": wanted.month, "state": wanted.state}

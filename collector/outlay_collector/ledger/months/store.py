@@ -179,12 +179,17 @@ def close(connection: Connection, month: str, *, actor: str, now: datetime, zone
     )
 
 
-def reopen(connection: Connection, month: str) -> None:
-    """What was learnt since ``month`` was closed goes where it belongs, and the lines that stood for it are taken back."""
+def reopen(connection: Connection, month: str, *, kept_since: datetime) -> None:
+    """What was learnt since ``month`` was closed goes where it belongs, and the lines that stood for it are taken back.
+
+    Conflict when calls of it are older than ``kept_since``: retention may have dropped what it would have to be written to.
+    """
     _lock_all(connection)
     window = closed(connection).get(month)
     if window is None:
         raise NotFound(f"{month!r:.40} is not closed; outlay month list shows which are.")
+    if window.start < kept_since:
+        raise Conflict(f"Calls of {month} are kept no longer (OUTLAY_RETENTION), so it stays closed.")
     values = {
         "month": month,
         "start": window.start,
@@ -200,6 +205,11 @@ def reopen(connection: Connection, month: str) -> None:
 def _lock_all(connection: Connection) -> None:
     for (project_id,) in connection.execute("SELECT id FROM project ORDER BY id").fetchall():
         ledger.lock(connection, project_id)
+
+
+def forget(connection: Connection, *, before: datetime) -> None:
+    """Drop what is known beside calls that retention has dropped."""
+    connection.execute("DELETE FROM adjusted_charge WHERE start_time < %s", (before,))
 
 
 def listed(connection: Connection, project_ids: Sequence[int]) -> list[dict[str, Any]]:

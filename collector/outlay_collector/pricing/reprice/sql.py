@@ -35,7 +35,8 @@ NAMES = f"SELECT DISTINCT provider, model, service_tier, region FROM {_SOURCE} W
 
 _USED = " + ".join(f"(b{n} > 0)::integer * {1 << n}" for n in range(len(BUCKETS)))
 
-# Tokens by bucket, as ``price.buckets`` cuts them; -1 for ``used`` where only that function can tell.
+# Tokens by bucket, as ``price.buckets`` cuts them; -1 for ``used`` where only that function can tell. OFFSET 0 has each
+# column worked out once for a row; merged into one SELECT, each would be worked out wherever it is used.
 _CALLS = f"""
 SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, region, prompt,
        cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at,
@@ -62,18 +63,25 @@ SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, re
                              coalesce(cache_write_5m_tokens, 0)) AS whole
                   FROM {_SOURCE}
                  WHERE {FILTERS}
+                OFFSET 0
                ) AS said
+        OFFSET 0
        ) AS cut
 """
 
-# Cards by the names that calls give them; absent names are equal to each other here.
+# A million rows fall into some dozen groups, which the planner cannot know; sorted, they would go by way of the disk.
+HASH_RATHER_THAN_SORT = "SELECT set_config('enable_sort', 'off', true), set_config('work_mem', '32MB', true)"
+
+# Cards by the names that calls give them; absent names are equal to each other here. Not materialised, so that several
+# processes may join it; OFFSET 0 keeps the casts from being made for every row.
 _KEYS = """
-key AS MATERIALIZED (
+key AS NOT MATERIALIZED (
     SELECT number, coalesce(provider, '') AS provider, coalesce(model, '') AS model, coalesce(tier, '') AS tier,
            coalesce(region, '') AS region, instants::timestamptz[] AS instants, prompts::bigint[] AS prompts
       FROM unnest(%(key_numbers)s::integer[], %(key_providers)s::text[], %(key_models)s::text[], %(key_tiers)s::text[],
                   %(key_regions)s::text[], %(key_instants)s::text[], %(key_prompts)s::text[])
         AS given (number, provider, model, tier, region, instants, prompts)
+    OFFSET 0
 )"""
 
 # A call on its card: between which changes of prices, and over how many thresholds.
@@ -92,13 +100,14 @@ SELECT key, segment, side, used FROM ({_PLACED}) AS placed GROUP BY key, segment
 
 _RATES = ", ".join(f"r{n}" for n in range(len(BUCKETS)))
 _RULES = f"""
-rule AS MATERIALIZED (
+rule AS NOT MATERIALIZED (
     SELECT number, key, segment, side, used, status, price_ids::integer[] AS price_ids, {_RATES}, fee
       FROM unnest(%(rule_numbers)s::integer[], %(rule_keys)s::integer[], %(rule_segments)s::integer[],
                   %(rule_sides)s::integer[], %(rule_used)s::integer[], %(rule_statuses)s::text[],
                   %(rule_price_ids)s::text[], {", ".join(f"%(rule_rates_{n})s::numeric[]" for n in range(len(BUCKETS)))},
                   %(rule_fees)s::numeric[])
         AS given (number, key, segment, side, used, status, price_ids, {_RATES}, fee)
+    OFFSET 0
 )"""
 
 # A missing rate is no rate of zero: where some are missing the sum is of the others, where all are the fee is NULL.

@@ -142,6 +142,11 @@ def waiting_jobs(connection: Connection) -> list[int]:
     return [job_id for (job_id,) in rows]
 
 
+def forget(connection: Connection, *, before: datetime) -> None:
+    """Drop replaced charges of calls that retention has dropped."""
+    connection.execute("DELETE FROM charge_history WHERE start_time < %s", (before,))
+
+
 def run(
     connection: Connection,
     job_id: int,
@@ -324,6 +329,7 @@ class _Work:
 
     def _rules(self) -> tuple[list[Key], list[Group], list[Rule]]:
         """Bind the rules to ``values``; those without one are the groups beyond the last rule."""
+        self._execute(sql.HASH_RATHER_THAN_SORT)
         keys = rules.keys(self._book, self._project_id, self._execute(sql.NAMES).fetchall(), self._window)
         self.values |= _bound_keys(keys)
         groups = [Group(*row) for row in self._execute(sql.GROUPS).fetchall()]
