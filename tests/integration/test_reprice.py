@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -160,6 +163,34 @@ def test_a_job_that_was_killed_is_taken_up_where_it_stood(shop: Shop) -> None:
     ended = shop.reprice(shop.scope(), rows=8)
     assert (ended.id, ended.state, ended.totals) == (begun.id, "done", expected)
     assert shop.spent() == 30
+
+
+_DIES = """
+import os, signal, sys
+from zoneinfo import ZoneInfo
+from outlay_collector.db.engine import connect
+from outlay_collector.pricing.reprice import store
+
+with connect(sys.argv[1]) as connection:
+    store.run(
+        connection, int(sys.argv[2]), zone=ZoneInfo("UTC"), rows=8, told=lambda job: os.kill(os.getpid(), signal.SIGKILL)
+    )
+"""
+
+
+def test_a_process_that_dies_between_two_batches_leaves_the_rest_to_another(
+    shop: Shop, shared_database_url: str
+) -> None:
+    shop.send(*(a_call(DAY_ONE + timedelta(minutes=n)) for n in range(20)))
+    shop.override(rates_usd_per_mtok={"input": "1", "output": "0"})
+    job = store.ask(shop.connection, shop.scope(), actor="test")
+    for _ in range(2):
+        died = subprocess.run([sys.executable, "-c", _DIES, shared_database_url, str(job.id)], check=False, timeout=120)
+        assert died.returncode == -signal.SIGKILL
+    assert len([cost for cost in shop.costs() if cost == 1]) == 16
+    ended = store.run(shop.connection, job.id, zone=UTC_ZONE)
+    assert (ended.state, ended.totals.changed_calls) == ("done", 20)
+    assert shop.spent() == 20
 
 
 def test_calls_that_arrive_meanwhile_keep_the_newer_price(shop: Shop) -> None:
