@@ -66,8 +66,8 @@ def test_all_of_it_arrives_and_a_second_run_adds_nothing(
             project="demo",
             interval="none",
             **{"from": f"{NOW.date() - 3 * day}T00:00:00Z", "to": f"{NOW.date() + 2 * day}T00:00:00Z"},
-        ).json()
-        return sum(row["calls"] for row in answer["rows"])
+        ).raise_for_status()
+        return sum(row["calls"] for row in answer.json()["rows"])
 
     wait_until(lambda: counted() == calls, seconds=60)
 

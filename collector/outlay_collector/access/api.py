@@ -59,11 +59,13 @@ def require(*scopes: str) -> Callable[[Request], Access]:
     return dependency
 
 
-def projects_of(access: Access, name: str | None, project_ids: dict[str, int]) -> list[int]:
+def projects_of(access: Access, name: str | None, state: State) -> list[int]:
     """Ids of the projects a request speaks of: the one named, or all that the key may see."""
     if name is None:
-        return [access.project_id] if access.project_id is not None else sorted(project_ids.values())
-    found = project_ids.get(name)
+        return [access.project_id] if access.project_id is not None else sorted(state.project_ids().values())
+    if name not in state.project_ids():
+        state.look_again()  # it may have been made a moment ago
+    found = state.project_ids().get(name)
     # The same answer for a project of others as for none, so that names cannot be probed.
     if found is None or (access.project_id is not None and access.project_id != found):
         raise NotFound(f"There is no project {name!r:.120} that this key may see.")

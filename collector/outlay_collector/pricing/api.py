@@ -93,7 +93,7 @@ def override(request: Request, access: Priser, connection: Writing, new: Overrid
     """Enter own prices. They hold for calls from now on; `reprice` gives them to calls of the past."""
     if new.project is None and access.project_id is not None:
         raise Forbidden("This key is bound to one project: name that project.")
-    ids = projects_of(access, new.project, state_of(request).project_ids()) if new.project is not None else [None]
+    ids = projects_of(access, new.project, state_of(request)) if new.project is not None else [None]
     try:
         models, prices, discounts = override_rows(new.overrides, ids[0])
     except (AttributeError, TypeError, ValueError, InvalidOperation) as error:

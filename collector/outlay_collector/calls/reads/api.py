@@ -40,7 +40,7 @@ def list_calls(
     )
     rows = store.calls(
         connection,
-        projects_of(access, project, state.project_ids()),
+        projects_of(access, project, state),
         window=window,
         trace_id=_trace(trace_id) if trace_id else None,
         counted=counted,
@@ -62,7 +62,7 @@ def show_trace(
 ) -> dict[str, Any]:
     """Every span of a trace in the order they began; what was not counted says why."""
     state = state_of(request)
-    rows = store.trace(connection, projects_of(access, project, state.project_ids()), _trace(trace_id))
+    rows = store.trace(connection, projects_of(access, project, state), _trace(trace_id))
     if not rows:
         raise NotFound(f"There is no trace {trace_id!r:.80} that this key may see.")
     currency = state.settings.currency
@@ -81,7 +81,7 @@ def show_call(
 ) -> dict[str, Any]:
     """One call with its remaining attributes, and its charge line by line."""
     state = state_of(request)
-    row = store.call(connection, projects_of(access, project, state.project_ids()), _trace(trace_id), _span(span_id))
+    row = store.call(connection, projects_of(access, project, state), _trace(trace_id), _span(span_id))
     if row is None:
         raise NotFound(f"There is no span {span_id!r:.40} in trace {trace_id!r:.80} that this key may see.")
     return shown(row, currency=state.settings.currency) | {

@@ -26,7 +26,7 @@ class MonthAct(BaseModel):
 def list_months(request: Request, access: Reader, connection: Reading, project: str | None = None) -> dict[str, Any]:
     """Months with any cost, newest first, as booked and by origin; and which of them are closed."""
     state = state_of(request)
-    rows = store.listed(connection, projects_of(access, project, state.project_ids()))
+    rows = store.listed(connection, projects_of(access, project, state))
     return {"currency": state.settings.currency, "rows": [money(row) for row in rows]}
 
 

@@ -43,7 +43,7 @@ def asked(
     state = state_of(request)
     zone = parse_zone(time_zone, state.settings.zone)
     return Question(
-        project_ids=tuple(projects_of(access, project, state.project_ids())),
+        project_ids=tuple(projects_of(access, project, state)),
         window=parse_window(from_, to, zone, datetime.now(UTC)),
         interval=interval,
         zone=zone,

@@ -36,15 +36,14 @@ class Repricing(BaseModel):
 def reprice(request: Request, access: Repricer, connection: Writing, wanted: Repricing) -> dict[str, Any]:
     """What calls of a window would cost under today's prices; with `apply`, a job that gives them those."""
     state = state_of(request)
-    ids = state.project_ids()
     bound = wanted.project is not None or access.project_id is not None
     scope = Scope(
         window=parse_window(wanted.from_, wanted.to, state.settings.zone, datetime.now(UTC)),
-        project_id=projects_of(access, wanted.project, ids)[0] if bound else None,
+        project_id=projects_of(access, wanted.project, state)[0] if bound else None,
         provider=wanted.provider,
         model=wanted.model,
     )
-    names = {number: name for name, number in ids.items()}
+    names = {number: name for name, number in state.project_ids().items()}
     if wanted.apply:
         return {"job": store.as_json(store.ask(connection, scope, actor=access.key_id), names)}
     with state.reads.connection() as reading:

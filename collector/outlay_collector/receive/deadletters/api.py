@@ -48,7 +48,7 @@ def list_letters(
 ) -> dict[str, Any]:
     """What was refused, newest first, and how much of it by reason. A payload is shown by `deadletters/{id}`."""
     state = state_of(request)
-    projects = projects_of(access, project, state.project_ids())
+    projects = projects_of(access, project, state)
     window = _window(state, from_, to)
     before = _cursor(cursor)
     rows = store.letters(
@@ -67,7 +67,7 @@ def list_letters(
 @router.get("/deadletters/{letter_id}")
 def show_letter(request: Request, access: Reads, connection: Reading, letter_id: LetterId) -> dict[str, Any]:
     """One dead letter with its payload, as OTLP/JSON where it could be read that far."""
-    row = store.letter(connection, projects_of(access, None, state_of(request).project_ids()), letter_id)
+    row = store.letter(connection, projects_of(access, None, state_of(request)), letter_id)
     if row is None:
         raise NotFound(f"There is no dead letter {letter_id} that this key may see.")
     return opened(row)
@@ -90,7 +90,7 @@ def retry_letters(request: Request, access: Reads, wanted: Retry) -> dict[str, A
     if not access.allows("ingest"):
         raise Forbidden("A retry writes spans, so the key needs the scope ingest beside read.")
     state = state_of(request)
-    projects = projects_of(access, wanted.project, state.project_ids())
+    projects = projects_of(access, wanted.project, state)
     ids, more = _ids(state, projects, wanted)
     journey = Journey(
         book=state.book(),
