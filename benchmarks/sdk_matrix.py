@@ -7,6 +7,7 @@ Every environment is thrown away afterwards. A Python that is not installed is n
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -104,17 +105,24 @@ def versions(python: Path, packages: tuple[str, ...]) -> list[str]:
     return [line.replace("==", " ") for line in frozen if line.partition("==")[0] in wanted]
 
 
-def has_python(version: str) -> bool:
-    """Whether this Python can be run here."""
-    return subprocess.run(["uv", "python", "find", version], capture_output=True, check=False).returncode == 0
+def python_of(version: str) -> str | None:
+    """An interpreter of this version that runs here: one that uv finds, else one of pyenv's that is not on the path."""
+    found = subprocess.run(["uv", "python", "find", version], capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        return found.stdout.strip()
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for python in sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True):
+        if subprocess.run([python, "-c", "import ssl"], capture_output=True, check=False).returncode == 0:
+            return str(python)
+    return None
 
 
-def try_out(environment: Environment, wheel: Path, folder: Path) -> bool:
+def try_out(environment: Environment, interpreter: str, wheel: Path, folder: Path) -> bool:
     """Make the environment, and run its tests or the smoke in it."""
     home = folder / environment.name
     python = home / "bin" / "python"
     wanted = (*environment.packages, *(TOOLS if environment.tests else ()))
-    made = run("uv", "venv", "-q", "--python", environment.python, home) and run(
+    made = run("uv", "venv", "-q", "--python", interpreter, home) and run(
         "uv", "pip", "install", "-q", "--python", python, wheel, *wanted
     )
     if not made:
@@ -138,10 +146,11 @@ def main() -> None:
         for environment in ENVIRONMENTS:
             if names and environment.name not in names:
                 continue
-            if not has_python(environment.python):
+            interpreter = python_of(environment.python)
+            if interpreter is None:
                 print(f"{environment.name}: left out, there is no Python {environment.python}", flush=True)
                 continue
-            passed = try_out(environment, wheel, folder)
+            passed = try_out(environment, interpreter, wheel, folder)
             print(f"{environment.name}: {'passed' if passed else 'FAILED'}", flush=True)
             failed += [] if passed else [environment.name]
     if failed:
