@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from outlay.instrumentation import instrument, uninstrument
     from outlay.propagation import headers
     from outlay.scores import score
+    from outlay.serverless import flushing
 
 _LATER = {
     "instrument": "outlay.instrumentation",
     "BudgetExceeded": "outlay.budget",
+    "flushing": "outlay.serverless",
     "headers": "outlay.propagation",
     "record_batch": "outlay.batches",
     "score": "outlay.scores",
@@ -51,6 +53,7 @@ __all__ = [
     "context",
     "current",
     "flush",
+    "flushing",
     "headers",
     "instrument",
     "middleware",
