@@ -31,13 +31,22 @@ def up(settings: Settings, *, dashboard_port: int, demo: bool) -> None:
     make_home(home)
     with contextlib.suppress(Stop), Signals() as signals, ExitStack() as stack:
         try:
-            _run(settings, home, dashboard_port, demo=demo, steps=steps, stack=stack)
+            _run(settings, home, dashboard_port, demo=demo, steps=steps, stack=stack, signals=signals)
         finally:
             signals.ignore()  # stopping is bounded, and must not be interrupted halfway
     steps.say("Outlay has stopped; its data are kept.")
 
 
-def _run(settings: Settings, home: Path, dashboard_port: int, *, demo: bool, steps: Steps, stack: ExitStack) -> None:
+def _run(
+    settings: Settings,
+    home: Path,
+    dashboard_port: int,
+    *,
+    demo: bool,
+    steps: Steps,
+    stack: ExitStack,
+    signals: Signals,
+) -> None:
     """The parts in order. What must be ended goes on ``stack``, and is ended in the opposite order."""
     stack.enter_context(homes.held(home))
     if left := homes.end_leftovers(home):
@@ -57,7 +66,7 @@ def _run(settings: Settings, home: Path, dashboard_port: int, *, demo: bool, ste
         store.prepare(url)
     with connect(url) as connection:
         owner_key, ingest_key = store.owner_key(connection, home), store.ingest_key(connection, home)
-    supervisor = Supervisor(home, steps)
+    supervisor = Supervisor(home, steps, signals)
     stack.callback(supervisor.stop)
     stack.callback(steps.say, "Stopping …")
     with steps.step("Starting collector, worker and dashboard"):

@@ -6,9 +6,10 @@ start on the same home does.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -29,12 +30,13 @@ class Stop(BaseException):
 
 class Signals:
     """Inside ``with``, the first SIGINT, SIGTERM or SIGHUP raises ``Stop``; later ones are ignored, as all are after
-    ``ignore()``."""
+    ``ignore()``. One that comes inside ``deferred()`` raises at its end: what must not be torn apart goes there."""
 
     _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __enter__(self) -> Signals:
         self._heeded = True
+        self._deferring = self._asked = False
         self._before = {number: signal.signal(number, self._stop) for number in self._NUMBERS}
         return self
 
@@ -45,16 +47,32 @@ class Signals:
     def ignore(self) -> None:
         self._heeded = False
 
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+        if self._asked:
+            self._asked = False
+            raise Stop
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self._heeded:
-            self._heeded = False
+        if not self._heeded:
+            return
+        self._heeded = False
+        if self._deferring:
+            self._asked = True
+        else:
             raise Stop
 
 
 class Supervisor:
-    def __init__(self, home: Path, steps: Steps) -> None:
+    def __init__(self, home: Path, steps: Steps, signals: Signals) -> None:
         self._home = home
         self._steps = steps
+        self._signals = signals
         self._children: list[Child] = []
 
     def start(self, children: Sequence[Child]) -> None:
@@ -73,8 +91,9 @@ class Supervisor:
 
     def run_to_the_end(self, child: Child) -> int:
         """Run a child that has an end, watching the others meanwhile; its exit code."""
-        child.start()
         try:
+            with self._signals.deferred():
+                child.start()
             while (code := child.exit_code()) is None:
                 self.look_after()
                 time.sleep(PULSE_SECONDS)
@@ -119,5 +138,6 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         if child not in self._children:
             self._children.append(child)
-        child.start()
+        with self._signals.deferred():  # a process that began, but is not known to its Child, would stay
+            child.start()
         remember(self._home, {one.name: one.pid for one in self._children if one.pid is not None})
