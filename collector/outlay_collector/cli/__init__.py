@@ -22,6 +22,7 @@ COMMANDS = (
     ("price", "price", "Show, quote, import and override prices."),
     ("reprice", "reprice", "Give calls of the past the prices of today: look first, apply, undo."),
     ("month", "month", "Close months, open them again, and list them."),
+    ("report", "report", "Tell what a period cost, how surely, and what changed; as text, HTML or a picture."),
     ("explain", "explain", "Show how one call's charge came about, down to the source of each rate."),
     ("deadletter", "deadletter", "Read what was refused, and send it again."),
     ("db", "db", "Look after the database."),

@@ -1,0 +1,90 @@
+"""What a report is made of, asked of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from outlay_collector.ledger.reads import store as ledger
+from outlay_collector.ledger.reads.completeness import Completeness, completeness
+from outlay_collector.ledger.reads.question import Filter, Interval, Question, sources
+from outlay_collector.pricing.coverage import coverage
+from outlay_collector.pricing.store import load_book
+from outlay_collector.reports.period import Period
+from outlay_collector.reports.report import (
+    BREAKDOWNS,
+    GROUPED_BY,
+    Report,
+    breakdown,
+    by_day,
+    by_provider_and_model,
+    total,
+)
+from outlay_collector.settings import Settings
+
+Connection = psycopg.Connection[Any]
+
+
+def made(
+    connection: Connection,
+    period: Period,
+    projects: dict[str, int],
+    filters: Sequence[Filter],
+    settings: Settings,
+) -> Report:
+    """The report of ``period`` over ``projects`` (name to id) and ``filters``; nothing is written."""
+    asked = Question(
+        project_ids=tuple(projects.values()),
+        window=period.window,
+        zone=period.zone,
+        filters=tuple(filters),
+    )
+    grouped = replace(asked, group_by=GROUPED_BY)
+    now = _rows(connection, grouped, settings)
+    before = _rows(connection, replace(grouped, window=period.previous), settings)
+    found = [breakdown(now, before, dimension) for dimension in BREAKDOWNS]
+    if len(projects) > 1:
+        spent = replace(asked, group_by=("project",))
+        was = _rows(connection, replace(spent, window=period.previous), settings)
+        by_project = breakdown(_rows(connection, spent, settings), was, "project")
+        if by_project is not None and len(by_project.parts) > 1:
+            found.insert(0, by_project)
+    return Report(
+        period=period,
+        scope=_scope(projects, filters),
+        currency=settings.currency,
+        now=total(now),
+        before=total(before),
+        days=by_day(_rows(connection, replace(asked, interval=Interval.DAY), settings), period),
+        breakdowns=tuple(part for part in found if part is not None),
+        change={},
+        gaps=coverage(load_book(connection), by_provider_and_model(now), at=period.now).gaps,
+        completeness=_completeness(connection, asked, period.now, settings),
+    )
+
+
+def _rows(connection: Connection, question: Question, settings: Settings) -> list[dict[str, Any]]:
+    return ledger.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+
+
+def _scope(projects: dict[str, int], filters: Sequence[Filter]) -> tuple[str, ...]:
+    named = list(projects) if len(projects) == 1 else []
+    for item in filters:
+        sign = "≠" if item.negated else "="
+        named.append(f"{item.dimension} {sign} {' | '.join(item.values) or '*'}")
+    return tuple(named)
+
+
+def _completeness(connection: Connection, asked: Question, now: datetime, settings: Settings) -> Completeness:
+    rows = _rows(connection, asked, settings)
+    return completeness(
+        rows[0] if rows else {},
+        ledger.ingest_counts(connection, asked.project_ids, asked.window),
+        dropped_by_clients=ledger.client_count(connection, asked.project_ids, asked.window, "dropped"),
+        complete_until=ledger.complete_until(connection, asked.project_ids, now),
+        currency=settings.currency,
+    )
