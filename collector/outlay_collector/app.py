@@ -29,6 +29,7 @@ from outlay_collector.ledger.months import api as months_api
 from outlay_collector.ledger.reads import api as reads_api
 from outlay_collector.pricing import api as pricing_api
 from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.currencies import store as currencies
 from outlay_collector.pricing.reprice import api as reprice_api
 from outlay_collector.pricing.store import load_book, newest_version
 from outlay_collector.process import leave_alone_what_stays
@@ -108,7 +109,7 @@ class _Parts:
         )
         # Of its own, so that dashboards that wait for their answers do not keep senders from being recognised.
         self._keys = pool(database_url, size=2, statement_timeout=KEY_TIMEOUT, application="outlay-keys")
-        self._cached = _Cached(self._reads)
+        self._cached = _Cached(self._reads, settings.currency)
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="outlay-decode")
         self.state = State(
             settings=settings,
@@ -164,8 +165,9 @@ def _ingest_connection(database_url: str, timeout: timedelta) -> psycopg.Connect
 class _Cached:
     """The price book and the projects' ids, looked at again every few seconds in the background."""
 
-    def __init__(self, reads: ConnectionPool[psycopg.Connection[Any]]) -> None:
+    def __init__(self, reads: ConnectionPool[psycopg.Connection[Any]], currency: str) -> None:
         self._reads = reads
+        self._currency = currency
         self._book: Book | None = None
         self._projects: dict[str, int] = {}
         self._content: dict[int, str] = {}
@@ -220,6 +222,7 @@ class _Cached:
                     self._projects = access_store.project_ids(connection)
                     self._content = access_store.content_modes(connection)
                     if self._book is None or newest_version(connection) != self._book.version:
+                        currencies.check(connection, self._currency)
                         self._book = load_book(connection)
                         leave_alone_what_stays()
             except (psycopg.Error, PoolTimeout, TooManyRequests) as error:

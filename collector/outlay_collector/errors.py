@@ -12,7 +12,8 @@ OutlayError
 ├── UnsupportedMedia      415
 ├── Unavailable           503  try again in ``retry_after_seconds``
 └── NotReady              503  database missing, or migrations pending
-    └── TooOld            503  a Postgres that waiting will not make young enough
+    ├── TooOld            503  a Postgres that waiting will not make young enough
+    └── OtherCurrency     503  costs are in another currency than this process was told
 """
 
 from __future__ import annotations
@@ -70,4 +71,8 @@ class NotReady(OutlayError):
 
 
 class TooOld(NotReady):
+    pass
+
+
+class OtherCurrency(NotReady):
     pass

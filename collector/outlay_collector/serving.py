@@ -21,7 +21,9 @@ import uvicorn
 from outlay_collector.app import create_app
 from outlay_collector.connections import KEEP_ALIVE_SECONDS, bounded
 from outlay_collector.db.engine import connect
-from outlay_collector.errors import NotReady, TooOld
+from outlay_collector.db.revisions import current_revision, newest_revision
+from outlay_collector.errors import NotReady, OtherCurrency, TooOld
+from outlay_collector.pricing.currencies import store as currencies
 from outlay_collector.process import die_with_parent
 from outlay_collector.settings import Settings
 
@@ -38,8 +40,10 @@ def serve(settings: Settings) -> None:
     _probe(settings.host, settings.port, "--port")
     _probe(settings.host, settings.grpc_port, "--grpc-port")
     try:
-        connect(settings.database_url).close()
-    except TooOld:
+        with connect(settings.database_url) as connection:
+            if current_revision(connection) == newest_revision():
+                currencies.check(connection, settings.currency)
+    except (TooOld, OtherCurrency):
         raise
     except NotReady as error:  # a database that is away comes back
         logger.warning("%s", error)

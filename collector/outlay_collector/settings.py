@@ -11,6 +11,8 @@ import platformdirs
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from outlay_collector.pricing.currencies.codes import currency as known_currency
+
 
 def default_home() -> Path:
     """The platform's user data folder; ``/var/lib/outlay`` for root, who has no business in a home."""
@@ -39,7 +41,9 @@ class Settings(BaseSettings):
     acceptors: int = Field(default=0, ge=0, le=64, description="Collector processes; 0 means one per core.")
 
     time_zone: str = Field(default="UTC", description="IANA zone of the instance: days of rollups and of months.")
-    currency: str = Field(default="USD", pattern="^[A-Z]{3}$", description="Currency of the instance.")
+    currency: str = Field(
+        default="USD", description="ISO 4217, of the instance: what all costs are summed in. Set before the first cost."
+    )
     retention: timedelta = Field(default=timedelta(days=400), description="Spans older than this are dropped.")
     future_tolerance: timedelta = Field(default=timedelta(minutes=10), description="Spans further ahead are refused.")
     content: str = Field(default="none", pattern="^(none|masked|full)$", description="Prompts and completions kept.")
@@ -57,6 +61,11 @@ class Settings(BaseSettings):
     read_connections: int = Field(default=4, ge=1, le=64, description="Connections that answer reads, per process.")
     ingest_timeout: timedelta = Field(default=timedelta(seconds=8), description="Longest a commit may take.")
     read_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest a read may take.")
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, code: str) -> str:
+        return known_currency(code)
 
     @field_validator("time_zone")
     @classmethod

@@ -25,6 +25,7 @@ from outlay_collector.ledger.buckets import DAY
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.store import forget_minutes
 from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.currencies import store as currencies
 from outlay_collector.pricing.reprice import store as reprice
 from outlay_collector.pricing.store import load_book, newest_version
 from outlay_collector.receive.deadletters.store import forget as forget_letters
@@ -232,7 +233,8 @@ def run(settings: Settings) -> None:
     database_url = settings.database_url
     assert database_url is not None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    connect(database_url).close()
+    with connect(database_url) as connection:
+        currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
     pulse, repricer = Pulse(settings, database_url), Repricer(settings, database_url)
     pulse.start()

@@ -24,7 +24,7 @@ from outlay_collector.ledger import store as ledger
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.months.store import Difference
 from outlay_collector.pricing.book import Book
-from outlay_collector.pricing.price import Charge, difference
+from outlay_collector.pricing.price import Booked, difference
 from outlay_collector.pricing.stored import COUNTS, stored_usage, usage_in_force
 from outlay_collector.pricing.usage import Usage
 
@@ -121,7 +121,8 @@ SELECT DISTINCT unnest(holders.trace_ids)
 """
 
 _DECIDED = (
-    "counted", "not_counted_reason", "joined", "charge_status", "cost", "price_ids", "price_version", "priced_at"
+    "counted", "not_counted_reason", "joined", "charge_status", "cost", "price_ids", "price_version", "priced_at",
+    "charge_cost", "charge_currency", "fx_rate_id",
 )  # fmt: skip
 
 # What was decided of calls in closed months stands beside their frozen rows.
@@ -155,7 +156,8 @@ SELECT trace_id, span_id, usage
 _WRITE = """
 UPDATE span
    SET counted = %(counted)s, not_counted_reason = %(reason)s, joined = %(joined)s, cost = %(cost)s,
-       charge_status = %(status)s, price_ids = %(price_ids)s, price_version = %(version)s, priced_at = now()
+       charge_status = %(status)s, price_ids = %(price_ids)s, price_version = %(version)s, priced_at = now(),
+       charge_cost = %(charge_cost)s, charge_currency = %(charge_currency)s, fx_rate_id = %(fx_rate_id)s
  WHERE project_id = %(project)s AND trace_id = %(trace)s AND span_id = %(span)s AND start_time = %(start)s
 """
 
@@ -170,7 +172,8 @@ UPDATE span
 _ADJUST = f"""
 INSERT INTO adjusted_charge (project_id, trace_id, span_id, start_time, {", ".join(_DECIDED)})
 VALUES (%(project)s, %(trace)s, %(span)s, %(start)s, %(counted)s, %(reason)s, %(joined)s, %(status)s, %(cost)s,
-        %(price_ids)s, %(version)s, CASE WHEN %(recharged)s THEN now() ELSE %(priced_at)s END)
+        %(price_ids)s, %(version)s, CASE WHEN %(recharged)s THEN now() ELSE %(priced_at)s END,
+        %(charge_cost)s, %(charge_currency)s, %(fx_rate_id)s)
 ON CONFLICT (project_id, trace_id, span_id, start_time)
 DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _DECIDED)}
 """
@@ -372,12 +375,7 @@ def _write(connection: Connection, verdict: Verdict, candidate: Candidate, row: 
     values = _values(verdict, candidate)
     if _recharges(verdict, candidate, row):
         charge = _charge_in_force(candidate, verdict.joined or {}, row, book)
-        values |= {
-            "cost": charge.cost if charge else None,
-            "status": charge.status if charge else None,
-            "price_ids": list(charge.price_ids) if charge and charge.price_ids else None,
-            "version": book.version if charge else None,
-        }
+        values |= _charged(charge, book)
         connection.execute(_WRITE, values)
     else:
         connection.execute(_DECIDE, values)
@@ -391,14 +389,16 @@ def _adjust(connection: Connection, verdict: Verdict, candidate: Candidate, row:
         "price_ids": row.price_ids,
         "version": row.price_version,
         "priced_at": row.priced_at,
+        "charge_cost": row.charge_cost,
+        "charge_currency": row.charge_currency,
+        "fx_rate_id": row.fx_rate_id,
         "recharged": False,
     }
     if _recharges(verdict, candidate, row):
         charge = _charge_in_force(candidate, verdict.joined or {}, row, book)
         # What was known once and booked does not become unknown.
         if charge is not None and (charge.cost is not None or row.cost is None):
-            values |= {"cost": charge.cost, "status": charge.status, "version": book.version, "recharged": True}
-            values["price_ids"] = list(charge.price_ids) or None
+            values |= _charged(charge, book) | {"recharged": True}
     connection.execute(_ADJUST, values)
     before = row.cost if row.counted else None
     after = values["cost"] if verdict.counted else None
@@ -409,6 +409,18 @@ def _adjust(connection: Connection, verdict: Verdict, candidate: Candidate, row:
         difference(before, after),
         "late_span" if row.not_counted_reason == months.LATE else "settlement",
     )
+
+
+def _charged(charge: Booked | None, book: Book) -> dict[str, Any]:
+    return {
+        "cost": charge.cost if charge else None,
+        "status": charge.status if charge else None,
+        "price_ids": list(charge.price_ids) if charge and charge.price_ids else None,
+        "version": book.version if charge else None,
+        "charge_cost": charge.charge_cost if charge else None,
+        "charge_currency": charge.charge_currency if charge else None,
+        "fx_rate_id": charge.fx_rate_id if charge else None,
+    }
 
 
 def _values(verdict: Verdict, candidate: Candidate) -> dict[str, Any]:
@@ -430,12 +442,12 @@ def _recharges(verdict: Verdict, candidate: Candidate, row: Any) -> bool:
     return changes or (verdict.counted and candidate.span_type != CALL and row.charge_status is None)
 
 
-def _charge_in_force(candidate: Candidate, joined: dict[str, Any], row: Any, book: Book) -> Charge | None:
+def _charge_in_force(candidate: Candidate, joined: dict[str, Any], row: Any, book: Book) -> Booked | None:
     """The charge with what the twins knew laid over the span's own facts."""
     usage = usage_in_force(candidate.usage, joined)
     if usage is None:
         return None
-    return book.charge(
+    charge = book.charge(
         provider=joined.get("provider") or candidate.provider,
         model=joined.get("response_model")
         or candidate.response_model
@@ -447,6 +459,7 @@ def _charge_in_force(candidate: Candidate, joined: dict[str, Any], row: Any, boo
         region=joined.get("region") or row.region,
         project_id=candidate.project_id,
     )
+    return book.booked(charge, candidate.start_time)
 
 
 def lag_seconds(connection: Connection) -> float:

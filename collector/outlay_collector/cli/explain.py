@@ -26,6 +26,7 @@ def explain(
     from outlay_collector.calls.reads.explain import explained
     from outlay_collector.calls.reads.shape import shown, span_number
     from outlay_collector.calls.reads.store import call
+    from outlay_collector.pricing.currencies.store import rate
     from outlay_collector.pricing.store import load_book
 
     try:
@@ -39,13 +40,16 @@ def explain(
             raise NotFound(f"There is no span {span_id} in trace {trace_id}.")
         found = shown(row, currency=settings.currency)
         explanation = explained(row, load_book(connection))
+        fx_rate = None if row["fx_rate_id"] is None else rate(connection, row["fx_rate_id"])
     if as_json:
         show_json(found | {"explain": explanation})
         return
-    _print(found, explanation)
+    _print(found, explanation, fx_rate)
 
 
-def _print(call: dict[str, Any], explanation: dict[str, Any] | None) -> None:
+def _print(call: dict[str, Any], explanation: dict[str, Any] | None, fx_rate: Any) -> None:
+    from outlay_collector.pricing.currencies.rates import sentence
+
     typer.echo(
         f"{call['name']}: {call['provider'] or 'unknown provider'}, {call['model'] or 'unknown model'}, {call['start_time']}"
     )
@@ -64,6 +68,7 @@ def _print(call: dict[str, Any], explanation: dict[str, Any] | None) -> None:
             "amount": "rate",
             "per": "per",
             "cost": "cost",
+            "currency": "currency",
             "source_url": "source",
         },
         as_json=False,
@@ -73,6 +78,8 @@ def _print(call: dict[str, Any], explanation: dict[str, Any] | None) -> None:
     typer.echo(
         f"Total: {cost + ' ' + call['currency'] if cost is not None else 'not priced'} ({call['charge_status']})"
     )
+    if call["fx_rate_id"] is not None and fx_rate is not None:
+        typer.echo(f"Converted from {call['charge_cost']} {call['charge_currency']}: {sentence(fx_rate)}")
     if explanation["cost"] != cost:
         now = explanation["cost"] or "not priced"
         typer.echo(

@@ -18,6 +18,7 @@ def migrate() -> None:
     """
     from outlay_collector.up.store import prepare
 
-    with database(Settings()) as url:
-        changed = prepare(url, say=typer.echo)
+    settings = Settings()
+    with database(settings) as url:
+        changed = prepare(url, currency=settings.currency, say=typer.echo)
     typer.echo("The database is up to date." if changed else "The database was up to date already.")

@@ -14,12 +14,15 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from outlay_collector.pricing import names, units
+from outlay_collector.pricing.currencies.rates import Rate as FxRate
+from outlay_collector.pricing.currencies.rates import Rates
 from outlay_collector.pricing.match import Names
 from outlay_collector.pricing.price import (
     INVALID,
     PARTLY_PRICED,
     PRICED,
     UNPRICED,
+    Booked,
     Charge,
     InvalidUsageError,
     Rate,
@@ -27,6 +30,7 @@ from outlay_collector.pricing.price import (
     as_decimal,
     buckets,
     rate,
+    times,
 )
 from outlay_collector.pricing.rows import (
     CONTRACT,
@@ -75,9 +79,14 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """A charge with its reasons. ``provider`` and ``model`` are the book's names for what the call named."""
+    """A charge with its reasons. ``provider`` and ``model`` are the book's names for what the call named.
+
+    ``fx_rate`` is what the charge is converted into the instance's currency by, None where none is needed or known.
+    """
 
     charge: Charge
+    booked: Booked
+    fx_rate: FxRate | None = None
     lines: tuple[Line, ...]
     provider: str | None
     model: str | None
@@ -100,12 +109,19 @@ class Cuts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """A charge as a formula: Σ tokens × rate + fee. ``rates`` are per token, by bucket; ``None``: the cost is unknown."""
+    """A charge as a formula: (Σ tokens × rate + fee) × factor. ``rates`` are per token, by bucket; ``None``: the cost is
+    unknown.
+
+    ``currency`` is None where prices are in the instance's, and ``factor`` where no exchange rate is known.
+    """
 
     status: str
     price_ids: tuple[int, ...] = ()
     rates: Mapping[str, Decimal] | None = None
     fee: Decimal = Decimal(0)
+    currency: str | None = None
+    factor: Decimal | None = Decimal(1)
+    fx_rate_id: int | None = None
 
 
 class Book:
@@ -119,9 +135,11 @@ class Book:
         *,
         version: int = 0,
         signature: str = "",
+        rates: Rates | None = None,
     ) -> None:
         self.version = version
         self.signature = signature
+        self.rates = rates or Rates()
         self._models = tuple(models)
         self._discounts = tuple(discounts)
         self._prices: dict[tuple[str, str, str], list[PriceRow]] = {}
@@ -142,15 +160,16 @@ class Book:
         *,
         version: int = 0,
         signature: str = "",
+        rates: Rates | None = None,
     ) -> Book:
-        return cls(models, prices, discounts, version=version, signature=signature)
+        return cls(models, prices, discounts, version=version, signature=signature, rates=rates)
 
     def with_overrides(
         self, models: Iterable[ModelRow], prices: Iterable[PriceRow], discounts: Iterable[DiscountRow] = ()
     ) -> Book:
         """This book with rows of the user's own put before it; this one stays as it is."""
         own = Book(models, prices, discounts)
-        book = Book(version=self.version, signature=self.signature)
+        book = Book(version=self.version, signature=self.signature, rates=self.rates)
         book._models = (*own._models, *self._models)
         book._discounts = (*own._discounts, *self._discounts)
         book._prices = {**self._prices}
@@ -160,6 +179,11 @@ class Book:
         for key in own._names:
             book._names[key] = Names(row for row in book._models if (row.layer, row.provider) == key)
         return book
+
+    @property
+    def currency(self) -> str:
+        """The instance's, in which costs are summed."""
+        return self.rates.target
 
     @property
     def prices(self) -> Iterable[PriceRow]:
@@ -202,10 +226,20 @@ class Book:
             parts = _with_thinking(parts)
         return page.charged(parts, with_fee=usage.requests is None)
 
+    def booked(self, charge: Charge, at: datetime) -> Booked:
+        """The charge of a call that started ``at``, with its cost in the instance's currency."""
+        cost, currency, status, price_ids = charge
+        if currency == self.rates.target or cost is None:
+            return Booked(cost, status, price_ids)
+        found = self.rates.find(currency, at)
+        if found is None:
+            return Booked(None, UNPRICED, price_ids, cost, currency)
+        return Booked(times(cost, found.rate), status, price_ids, cost, currency, found.id)
+
     def cuts(self, key: CardKey, start: datetime, end: datetime) -> Cuts:
         """Where between ``start`` and ``end`` the prices of one card change, and the prompt lengths at which they do."""
         card = self._card(key)
-        return Cuts() if card is None else card.cuts(start, end)
+        return Cuts() if card is None else card.cuts(start, end, self.rates)
 
     def rule(self, key: CardKey, *, at: datetime, prompt: int, used: Sequence[str]) -> Rule | None:
         """What every call of this card is charged that falls between the same cuts and uses these buckets and no others.
@@ -231,11 +265,16 @@ class Book:
         fee = page.request
         if fee is not None and fee.denominator != 1:
             return None
+        foreign = charge.cost is not None and charge.currency != self.currency
+        found = self.rates.find(charge.currency, at) if foreign else None
         return Rule(
-            status=charge.status,
+            status=UNPRICED if foreign and found is None else charge.status,
             price_ids=charge.price_ids,
             rates=rates if charge.cost is not None else None,
             fee=as_decimal(fee.numerator) if fee is not None else Decimal(0),
+            currency=charge.currency if foreign else None,
+            factor=found.rate if found is not None else None if foreign else Decimal(1),
+            fx_rate_id=found.id if found is not None else None,
         )
 
     def explain(
@@ -257,6 +296,7 @@ class Book:
         if charge.status == INVALID:
             return Explanation(
                 charge=charge,
+                booked=self.booked(charge, at),
                 lines=(),
                 provider=None,
                 model=None,
@@ -268,6 +308,7 @@ class Book:
         if card is None:
             return Explanation(
                 charge=charge,
+                booked=self.booked(charge, at),
                 lines=tuple(Line(bucket=unit, quantity=count) for unit, count in parts),
                 provider=None,
                 model=None,
@@ -286,13 +327,19 @@ class Book:
         lines = tuple(
             _line(unit, count, page[unit]) for unit, count in parts if page.request is not None or unit != units.REQUEST
         )
+        booked = self.booked(charge, at)
+        reason = _with_note(_gap(lines, card.tier, usage), card.models)
+        if booked.cost is None and booked.charge_currency is not None:
+            reason = "; ".join(filter(None, (reason, self.rates.why_not(booked.charge_currency, at))))
         return Explanation(
             charge=charge,
+            booked=booked,
+            fx_rate=self.rates.find(charge.currency, at) if booked.fx_rate_id is not None else None,
             lines=lines,
             provider=card.models[0].provider,
             model=card.models[0].model,
             layers=tuple(dict.fromkeys(line.layer for line in lines if line.layer)),
-            reason=_with_note(_gap(lines, card.tier, usage), card.models),
+            reason=reason,
             version=self.version,
         )
 
@@ -432,10 +479,12 @@ class _Card:
             )
         return segment.page(at, prompt)
 
-    def cuts(self, start: datetime, end: datetime) -> Cuts:
+    def cuts(self, start: datetime, end: datetime, rates: Rates) -> Cuts:
         windows = {ranked.row.window for ranked in self._rows if ranked.row.window is not None}
         instants = {edge for edge in self._edges if start < edge < end}
         instants.update(turn for window in windows for turn in window.turns(start, end))
+        for currency in {ranked.row.currency for ranked in self._rows} - {rates.target}:
+            instants.update(rates.turns(currency, start, end))
         prompts = {ranked.row.context_over for ranked in self._rows} - {0}
         return Cuts(instants=tuple(sorted(instants)), prompts=tuple(sorted(prompts)))
 

@@ -40,6 +40,21 @@ class Charge(NamedTuple):
     price_ids: tuple[int, ...] = ()
 
 
+class Booked(NamedTuple):
+    """A charge as a call's row keeps it: ``cost`` in the instance's currency, which is what is summed.
+
+    ``charge_cost`` and ``charge_currency`` are the price's own, None where that is the instance's. Without an exchange
+    rate for the day ``cost`` is None and the status ``unpriced``, while ``charge_cost`` says what is to be converted.
+    """
+
+    cost: Decimal | None
+    status: str
+    price_ids: tuple[int, ...] = ()
+    charge_cost: Decimal | None = None
+    charge_currency: str | None = None
+    fx_rate_id: int | None = None
+
+
 class Rate(NamedTuple):
     """One unit's price, prepared: the cost of ``n`` is ``n * numerator / denominator``, in ``10**-SCALE``."""
 
@@ -87,6 +102,11 @@ def plus(one: Decimal | None, other: Decimal | None) -> Decimal | None:
 def difference(before: Decimal | None, after: Decimal | None) -> Decimal:
     """How much more ``after`` is than ``before``; what is unknown was no money yet."""
     return _EXACT.subtract(after or Decimal(0), before or Decimal(0))
+
+
+def times(cost: Decimal, factor: Decimal) -> Decimal:
+    """Exactly, without trailing zeros."""
+    return _EXACT.normalize(_EXACT.multiply(cost, factor))
 
 
 def buckets(usage: Usage) -> list[tuple[str, int]]:

@@ -16,6 +16,8 @@ from typing import Any
 from outlay_collector.errors import BadRequest
 from outlay_collector.pricing import names, units
 from outlay_collector.pricing.book import Book, Explanation, Line
+from outlay_collector.pricing.currencies.codes import currency
+from outlay_collector.pricing.currencies.rates import as_json as fx_as_json
 from outlay_collector.pricing.price import INVALID, PARTLY_PRICED, PRICED
 from outlay_collector.pricing.rows import CONTRACT, DiscountRow, ModelRow, PriceRow
 from outlay_collector.pricing.usage import Usage
@@ -75,12 +77,21 @@ def result(explained: Explanation) -> dict[str, Any]:
         "cost_usd": cost if charge.currency == "USD" else None,
         "cost": cost,
         "currency": charge.currency,
+        "converted": _converted(explained),
         "provider": explained.provider,
         "model": explained.model,
         "reason": explained.reason or None,
         "price_version": explained.version,
         "lines": [line_as_json(line) for line in explained.lines],
     }
+
+
+def _converted(explained: Explanation) -> dict[str, Any] | None:
+    """The cost in the instance's currency, where a price is in another and a rate is known."""
+    found = explained.fx_rate
+    if found is None:
+        return None
+    return {"cost": money(explained.booked.cost), "currency": found.target, "fx_rate": fx_as_json(found)}
 
 
 def line_as_json(line: Line) -> dict[str, Any]:
@@ -153,7 +164,7 @@ def override_rows(
                     unit=_book_unit(unit),
                     amount=_amount(amount),
                     per=units.per(_book_unit(unit)),
-                    currency=str(raw.get("currency", "USD")),
+                    currency=currency(str(raw.get("currency") or "USD")),
                     tier=names.tier(raw["tier"]) if raw.get("tier") else None,
                     valid_from=valid_from,
                     valid_to=valid_to,

@@ -14,6 +14,9 @@ from outlay_collector.errors import Conflict, NotFound
 from outlay_collector.pricing import bundled, corrections, diff
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.corrections import Corrections
+from outlay_collector.pricing.currencies import store as fx
+from outlay_collector.pricing.currencies.rates import Rate, RateDiff
+from outlay_collector.pricing.currencies.rates import compare as compare_rates
 from outlay_collector.pricing.diff import Diff
 from outlay_collector.pricing.imports import Catalogue, bundled_catalogue
 from outlay_collector.pricing.rows import CATALOGUE, CORRECTION, FALLBACK, LOCAL, RULE, DiscountRow, ModelRow, PriceRow
@@ -36,6 +39,7 @@ _TABLES: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("price", _PRICE_COLUMNS),
     ("price_model", _MODEL_COLUMNS),
     ("price_discount", _DISCOUNT_COLUMNS),
+    ("fx_rate", fx.COLUMNS),
 )
 
 
@@ -58,8 +62,14 @@ def load_book(connection: Connection, version: int | None = None) -> Book:
     """The book as of ``version``, or the newest. Rows closed since are read with an older version."""
     wanted = newest_version(connection) if version is None else version
     stored = _rows(connection, wanted)
+    currencies = {row.currency for row in stored.prices}
     return Book.from_rows(
-        stored.models.values(), stored.prices, stored.discounts, version=wanted, signature=f"catalogue:{wanted}"
+        stored.models.values(),
+        stored.prices,
+        stored.discounts,
+        version=wanted,
+        signature=f"catalogue:{wanted}",
+        rates=fx.load(connection, wanted, currencies=sorted(currencies)),
     )
 
 
@@ -223,6 +233,33 @@ def _import(
     )
     _apply(connection, found, stored, version)
     return Imported(version, found)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRates:
+    """``version`` is None when nothing was written: nothing changed, it was refused, or it was only a look."""
+
+    version: int | None
+    diff: RateDiff
+
+
+def import_rates(
+    connection: Connection,
+    rates: Iterable[Rate],
+    *,
+    name: str,
+    actor: str,
+    apply: bool = True,
+    allow_leaps: bool = False,
+) -> ImportedRates:
+    """Make exchange rates known as a version of the price book. The same rates again change nothing and make no version."""
+    _lock(connection)
+    found = compare_rates(fx.rates(connection, newest_version(connection)), rates)
+    if not apply or not found.open or (found.refusals and not allow_leaps):
+        return ImportedRates(None, found)
+    version = _new_version(connection, kind="rates", name=name, actor=actor, summary=found.summary())
+    fx.write(connection, close=found.close, open_=found.open, version=version)
+    return ImportedRates(version, found)
 
 
 def compare(
@@ -435,7 +472,7 @@ def undo(connection: Connection, version: int, *, actor: str) -> int:
         raise NotFound(f"There is no version {version} of the price book; outlay price versions lists them.")
     if connection.execute("SELECT 1 FROM price_catalogue WHERE undoes = %s", (version,)).fetchone():
         raise Conflict(f"Version {version} of the price book is undone already.")
-    for table in ("price", "price_model", "price_discount"):
+    for table, _ in _TABLES:
         later = connection.execute(
             f"SELECT closed_in FROM {table} WHERE opened_in = %s AND closed_in IS NOT NULL LIMIT 1",
             (version,),

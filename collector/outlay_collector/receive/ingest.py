@@ -14,7 +14,7 @@ from outlay_collector.calls.mask import mask_call
 from outlay_collector.calls.normalise import normalise
 from outlay_collector.calls.span import Span
 from outlay_collector.pricing.book import Book
-from outlay_collector.pricing.price import Charge
+from outlay_collector.pricing.price import Booked
 from outlay_collector.receive.batch import Batch
 from outlay_collector.receive.decode import Decoded, Refused, decode_json, decode_protobuf
 from outlay_collector.receive.rows import content_row, event_content_row, late_usage_row, row, score_row, text
@@ -67,21 +67,23 @@ def ingest(
     return batches.all(_Sent(body, json=json))
 
 
-def charge(call: Call, book: Book, project_id: int) -> Charge | None:
+def charge(call: Call, book: Book, project_id: int) -> Booked | None:
     """What a call costs under ``book``; ``None`` for what is no call, and for failed calls that used nothing."""
     if call.span_type != CALL:
         return None
     if call.usage is None:
         return None if call.error_type or call.span.status_code == 2 else UNPRICED
-    return book.charge(
+    at = _EPOCH + timedelta(microseconds=call.span.start_ns // 1000)
+    priced = book.charge(
         provider=call.provider,
         model=call.model,
         usage=call.usage,
-        at=_EPOCH + timedelta(microseconds=call.span.start_ns // 1000),
+        at=at,
         tier=call.service_tier,
         region=call.region,
         project_id=project_id,
     )
+    return book.booked(priced, at)
 
 
 def ingest_logs(
@@ -135,7 +137,7 @@ def ingest_metrics(body: bytes, *, json: bool, project_id: int) -> Batch:
 MAX_METRIC_NAMES = 200
 """Names of metrics counted per request; more is a mistake of the sender."""
 
-UNPRICED = Charge(cost=None, currency="USD", status="unpriced", price_ids=())
+UNPRICED = Booked(cost=None, status="unpriced")
 """The charge of a call whose usage nobody reported: there is one, and it is not known."""
 
 

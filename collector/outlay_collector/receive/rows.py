@@ -22,7 +22,7 @@ from outlay_collector.calls.call import CALL, Call
 from outlay_collector.calls.events import Event as LogEvent
 from outlay_collector.calls.mask import mask_attributes
 from outlay_collector.calls.span import Event
-from outlay_collector.pricing.price import Charge
+from outlay_collector.pricing.price import Booked
 from outlay_collector.receive.signals import explanation_of
 
 # name, type; the order is the order of the tuple that ``row`` makes.
@@ -49,6 +49,7 @@ _LAYOUT = (
     ("streaming", "bool"),
     ("counted", "bool"),
     ("price_version", "int4"),
+    ("fx_rate_id", "int4"),
     ("priced_at", "timestamptz"),
     ("cost", "numeric"),
     ("charge_cost", "numeric"),
@@ -109,7 +110,7 @@ _LONGEST_US = int(timedelta(days=366).total_seconds()) * 1_000_000
 
 def row(
     call: Call,
-    charge: Charge | None,
+    charge: Booked | None,
     *,
     project_id: int,
     key_id: str,
@@ -153,10 +154,11 @@ def row(
         call.streaming,
         counted,
         price_version if charge is not None else None,
+        charge.fx_rate_id if charge is not None else None,
         received if charge is not None else None,
         charge.cost if charge is not None else None,
-        None,
-        None,
+        charge.charge_cost if charge is not None else None,
+        charge.charge_currency if charge is not None else None,
         charge.status if charge is not None else None,
         _integers(charge.price_ids) if charge is not None and charge.price_ids else None,
         None if counted else call.span_type,

@@ -63,7 +63,7 @@ def _run(
         environment=os.environ,
     )
     with steps.step("Preparing schema and prices"):
-        store.prepare(url)
+        store.prepare(url, currency=settings.currency)
     with connect(url) as connection:
         owner_key, ingest_key = store.owner_key(connection, home), store.ingest_key(connection, home)
     supervisor = Supervisor(home, steps, signals)

@@ -13,6 +13,7 @@ from outlay_collector.access import store as access
 from outlay_collector.access.keys import SCOPES
 from outlay_collector.db.engine import connect
 from outlay_collector.db.migrate import upgrade
+from outlay_collector.pricing.currencies.store import adopt
 from outlay_collector.pricing.store import import_bundled
 from outlay_collector.up import home as homes
 
@@ -20,10 +21,14 @@ FIRST_PROJECT = "default"
 Connection = psycopg.Connection[Any]
 
 
-def prepare(url: str, *, say: Callable[[str], None] = lambda _: None) -> bool:
-    """Bring schema and prices to what this version comes with; True if there was something to do."""
+def prepare(url: str, *, currency: str = "USD", say: Callable[[str], None] = lambda _: None) -> bool:
+    """Bring schema and prices to what this version comes with; True if there was something to do.
+
+    Conflict when there are costs already, in another currency than ``currency``.
+    """
     migrated = upgrade(url, say=say)
     with connect(url) as connection:
+        adopt(connection, currency)
         imported = import_bundled(connection)
     return migrated or imported.version is not None
 

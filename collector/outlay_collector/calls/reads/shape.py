@@ -76,6 +76,9 @@ def shown(row: Mapping[str, Any], *, currency: str) -> dict[str, Any]:
         "usage": {**{name: row[name] for name in USAGE}, **(row["usage_extra"] or {})},
         "cost": money(row["cost"]),
         "currency": currency,
+        "charge_cost": money(row["charge_cost"] if row["charge_currency"] else row["cost"]),
+        "charge_currency": row["charge_currency"] or (currency if row["cost"] is not None else None),
+        "fx_rate_id": row["fx_rate_id"],
         "reported_cost": money(row["reported_cost"]),
     }
 

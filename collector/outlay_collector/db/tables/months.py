@@ -36,6 +36,7 @@ adjusted_charge = sa.Table(
     sa.Column("price_ids", ARRAY(sa.Integer)),
     sa.Column("price_version", sa.Integer),
     sa.Column("priced_at", TIME),
+    sa.Column("fx_rate_id", sa.Integer),
     sa.Index("adjusted_charge_project_id_start_time", "project_id", "start_time"),
     comment="What is known by now of calls in closed months whose own rows are frozen; the differences are ledger lines.",
 )

@@ -36,7 +36,7 @@ price_catalogue = sa.Table(
     sa.Column("undoes", sa.Integer, sa.ForeignKey("price_catalogue.id")),
     sa.Column("summary", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     sa.CheckConstraint(
-        "kind IN ('bundled', 'file', 'feed', 'override', 'undo')",
+        "kind IN ('bundled', 'file', 'feed', 'override', 'undo', 'rates')",
         name="price_catalogue_kind_check",
     ),
 )
@@ -101,4 +101,31 @@ price_discount = sa.Table(
     sa.Column("note", sa.Text),
     *_versions(),
     sa.CheckConstraint("percent > 0 AND percent <= 100", name="price_discount_percent_check"),
+)
+
+fx_rate = sa.Table(
+    "fx_rate",
+    metadata,
+    _identity(),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("starts", TIME, nullable=False),
+    sa.Column("ends", TIME, nullable=False, comment="Excluded; without a newer rate by then there is none."),
+    sa.Column("rate", sa.Numeric, nullable=False, comment="One of currency is so much of target."),
+    sa.Column("base", sa.Text, nullable=False),
+    sa.Column(
+        "base_currency",
+        sa.Numeric,
+        nullable=False,
+        comment="As published: one of base is so much of currency, and base_target of target.",
+    ),
+    sa.Column("base_target", sa.Numeric, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    *_versions(),
+    sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="fx_rate_currency_check"),
+    sa.CheckConstraint("target ~ '^[A-Z]{3}$'", name="fx_rate_target_check"),
+    sa.CheckConstraint("rate > 0", name="fx_rate_rate_check"),
+    sa.CheckConstraint("starts < ends", name="fx_rate_stretch_check"),
+    sa.Index("fx_rate_target_currency_day", "target", "currency", "day"),
 )

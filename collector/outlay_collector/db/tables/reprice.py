@@ -42,6 +42,7 @@ reprice_job = sa.Table(
     sa.Column("unpriced_after", sa.BigInteger, nullable=False, server_default=_ZERO),
     sa.Column("cost_before", sa.Numeric),
     sa.Column("cost_after", sa.Numeric),
+    sa.Column("currency", sa.Text),
     sa.CheckConstraint("state IN ('running', 'done', 'undone')", name="reprice_job_state_check"),
 )
 
@@ -60,5 +61,6 @@ charge_history = sa.Table(
     sa.Column("price_ids", ARRAY(sa.Integer)),
     sa.Column("price_version", sa.Integer),
     sa.Column("priced_at", TIME),
+    sa.Column("fx_rate_id", sa.Integer),
     comment="Charges as they were before a job replaced them.",
 )

@@ -66,7 +66,7 @@ UPDATE span
    SET counted = adjusted.counted, not_counted_reason = adjusted.not_counted_reason, joined = adjusted.joined,
        cost = adjusted.cost, charge_cost = adjusted.charge_cost, charge_currency = adjusted.charge_currency,
        charge_status = adjusted.charge_status, price_ids = adjusted.price_ids, price_version = adjusted.price_version,
-       priced_at = adjusted.priced_at
+       priced_at = adjusted.priced_at, fx_rate_id = adjusted.fx_rate_id
   FROM adjusted_charge AS adjusted
  WHERE adjusted.project_id = span.project_id AND adjusted.trace_id = span.trace_id
    AND adjusted.span_id = span.span_id AND adjusted.start_time = span.start_time

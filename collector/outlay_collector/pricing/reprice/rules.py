@@ -16,7 +16,7 @@ from typing import Any
 from outlay_collector.ledger.buckets import Window
 from outlay_collector.pricing import units
 from outlay_collector.pricing.book import Book, CardKey, Cuts, Rule
-from outlay_collector.pricing.price import INVALID, PARTLY_PRICED, PRICED, UNPRICED, Charge
+from outlay_collector.pricing.price import INVALID, PARTLY_PRICED, PRICED, UNPRICED, Booked
 from outlay_collector.pricing.stored import stored_usage, usage_in_force
 from outlay_collector.pricing.usage import Usage
 
@@ -83,11 +83,11 @@ def rule(book: Book, key: Key, group: Group) -> Rule | None:
     )
 
 
-def charge(book: Book, row: Any, project_id: int) -> Charge:
+def charge(book: Book, row: Any, project_id: int) -> Booked:
     """One call's charge, from a row of the view ``call``; what its ``joined`` knows is laid over the rest."""
     at: datetime = row.start_time
     joined = row.joined or {}
-    return book.charge(
+    priced = book.charge(
         provider=joined.get("provider") or row.provider,
         model=joined.get("response_model") or row.model,
         usage=usage_in_force(stored_usage(row), joined) or Usage(),
@@ -96,3 +96,4 @@ def charge(book: Book, row: Any, project_id: int) -> Charge:
         region=joined.get("region") or row.region,
         project_id=project_id,
     )
+    return book.booked(priced, at)

@@ -14,12 +14,16 @@ from outlay_collector.pricing.quote import money
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scope:
-    """Calls that started in ``window`` (half open). ``model`` may hold ``*``; ``None`` stands for all."""
+    """Calls that started in ``window`` (half open). ``model`` may hold ``*``; ``None`` stands for all.
+
+    ``currency``: only those whose price is in it, and it is not the instance's; so what a rate of it may change.
+    """
 
     window: Window
     project_id: int | None = None
     provider: str | None = None
     model: str | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

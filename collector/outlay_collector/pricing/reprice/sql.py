@@ -6,7 +6,7 @@ from outlay_collector.pricing.reprice.rules import BUCKETS, SAYS_NOTHING
 
 _DECIDED = (
     "counted", "joined", "cost", "charge_cost", "charge_currency", "charge_status", "price_ids", "price_version",
-    "priced_at",
+    "priced_at", "fx_rate_id",
 )  # fmt: skip
 
 # Calls with what was decided of them; of those in closed months that stands beside their frozen rows.
@@ -29,7 +29,8 @@ _SOURCE = f"""(
 FILTERS = """call.project_id = %(project)s AND call.start_time >= %(start)s AND call.start_time < %(end)s
    AND call.charge_status = ANY(%(repriced)s) AND coalesce(call.price_version, 0) <= %(version)s
    AND (%(provider)s::text IS NULL OR call.provider = %(provider)s)
-   AND (%(model)s::text IS NULL OR call.model LIKE %(model)s)"""
+   AND (%(model)s::text IS NULL OR call.model LIKE %(model)s)
+   AND (%(currency)s::text IS NULL OR call.charge_currency = %(currency)s)"""
 
 NAMES = f"SELECT DISTINCT provider, model, service_tier, region FROM {_SOURCE} WHERE {FILTERS}"
 
@@ -39,7 +40,7 @@ _USED = " + ".join(f"(b{n} > 0)::integer * {1 << n}" for n in range(len(BUCKETS)
 # column worked out once for a row; merged into one SELECT, each would be worked out wherever it is used.
 _CALLS = f"""
 SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, region, prompt,
-       cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at,
+       cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at, fx_rate_id,
        {", ".join(f"b{n}" for n in range(len(BUCKETS)))},
        CASE WHEN plain AND least(b0, b1, b2, b3, b4, b5, b6, b7, whole, b2 - five_minutes) >= 0
                  AND greatest(prompt, answer) <= 1000000000
@@ -49,7 +50,7 @@ SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, re
           FROM (
                 SELECT trace_id, span_id, start_time, counted, provider, model, service_tier, region,
                        cost, charge_cost, charge_currency, charge_status, price_ids, price_version,
-                       priced_at,
+                       priced_at, fx_rate_id,
                        usage_extra IS NULL AND NOT joined_later AND (joined IS NULL OR NOT joined ? 'usage') AS plain,
                        coalesce(input_tokens, 0)::bigint AS prompt, coalesce(output_tokens, 0)::bigint AS answer,
                        (input_tokens IS NULL AND output_tokens IS NULL)::integer AS nothing,
@@ -101,36 +102,45 @@ SELECT key, segment, side, used FROM ({_PLACED}) AS placed GROUP BY key, segment
 _RATES = ", ".join(f"r{n}" for n in range(len(BUCKETS)))
 _RULES = f"""
 rule AS NOT MATERIALIZED (
-    SELECT number, key, segment, side, used, status, price_ids::integer[] AS price_ids, {_RATES}, fee
+    SELECT number, key, segment, side, used, status, price_ids::integer[] AS price_ids, {_RATES}, fee, currency, factor,
+           fx_rate
       FROM unnest(%(rule_numbers)s::integer[], %(rule_keys)s::integer[], %(rule_segments)s::integer[],
                   %(rule_sides)s::integer[], %(rule_used)s::integer[], %(rule_statuses)s::text[],
                   %(rule_price_ids)s::text[], {", ".join(f"%(rule_rates_{n})s::numeric[]" for n in range(len(BUCKETS)))},
-                  %(rule_fees)s::numeric[])
-        AS given (number, key, segment, side, used, status, price_ids, {_RATES}, fee)
+                  %(rule_fees)s::numeric[], %(rule_currencies)s::text[], %(rule_factors)s::numeric[],
+                  %(rule_fx_rates)s::integer[])
+        AS given (number, key, segment, side, used, status, price_ids, {_RATES}, fee, currency, factor, fx_rate)
     OFFSET 0
 )"""
 
 # A missing rate is no rate of zero: where some are missing the sum is of the others, where all are the fee is NULL.
-_COST = "trim_scale(" + " + ".join(f"b{n} * r{n}" for n in range(len(BUCKETS))) + " + fee)"
+_SUM = " + ".join(f"b{n} * r{n}" for n in range(len(BUCKETS))) + " + fee"
+# Prices in the instance's currency, as nearly all are, are not converted.
+_COST = f"CASE WHEN currency IS NULL THEN trim_scale({_SUM}) ELSE trim_scale(({_SUM}) * factor) END"
+_CHARGE_COST = f"CASE WHEN currency IS NOT NULL THEN trim_scale({_SUM}) END"
 
-_OLD = "cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at"
+_OLD = "cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at, fx_rate_id"
 
 # What was known in a closed month, and is booked, does not become unknown.
-_STAYS = "%(closed)s AND fee IS NULL AND cost IS NOT NULL"
+_STAYS = "%(closed)s AND (fee IS NULL OR factor IS NULL) AND cost IS NOT NULL"
 
 _PRICED = f"""
 SELECT rule.number, trace_id, span_id, start_time, counted,
        {", ".join(f"placed.{name} AS {name}" for name in _OLD.split(", "))},
        CASE WHEN {_STAYS} THEN cost ELSE {_COST} END AS new_cost,
        CASE WHEN {_STAYS} THEN charge_status ELSE rule.status END AS new_charge_status,
-       CASE WHEN {_STAYS} THEN placed.price_ids ELSE rule.price_ids END AS new_price_ids
+       CASE WHEN {_STAYS} THEN placed.price_ids ELSE rule.price_ids END AS new_price_ids,
+       CASE WHEN {_STAYS} THEN charge_cost ELSE {_CHARGE_COST} END AS new_charge_cost,
+       CASE WHEN {_STAYS} THEN charge_currency ELSE rule.currency END AS new_charge_currency,
+       CASE WHEN {_STAYS} THEN fx_rate_id ELSE rule.fx_rate END AS new_fx_rate_id
   FROM ({_PLACED}) AS placed
   JOIN rule ON rule.key = placed.key AND rule.segment = placed.segment AND rule.side = placed.side
    AND rule.used = placed.used
 """
 
 # A price that only has another id now (it was closed and opened again) changes nothing.
-CHANGED = "(cost, charge_status) IS DISTINCT FROM (new_cost, new_charge_status)"
+_COMPARED = ("cost", "charge_status", "charge_cost", "charge_currency")
+CHANGED = f"({', '.join(_COMPARED)}) IS DISTINCT FROM ({', '.join(f'new_{name}' for name in _COMPARED)})"
 
 _SUMS = f"""
 count(*) AS calls,
@@ -167,29 +177,28 @@ STAGE_TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS repriced (
     trace_id uuid, span_id bigint, start_time timestamptz, counted boolean,
     cost numeric, charge_cost numeric, charge_currency text, charge_status text, price_ids integer[],
-    price_version integer, priced_at timestamptz,
+    price_version integer, priced_at timestamptz, fx_rate_id integer,
     new_cost numeric, new_charge_cost numeric, new_charge_currency text, new_charge_status text,
-    new_price_ids integer[], new_price_version integer, new_priced_at timestamptz
+    new_price_ids integer[], new_price_version integer, new_priced_at timestamptz, new_fx_rate_id integer
 ) ON COMMIT DELETE ROWS
 """
 
 STAGE = f"""
 WITH {_KEYS}, {_RULES}
-INSERT INTO repriced ({_STAGED}, new_cost, new_charge_status, new_price_ids, new_price_version, new_priced_at)
-SELECT {_STAGED}, new_cost, new_charge_status, new_price_ids, %(version)s, %(at)s FROM ({_PRICED}) AS priced
+INSERT INTO repriced ({_STAGED}, {_NEW})
+SELECT {_STAGED}, new_cost, new_charge_cost, new_charge_currency, new_charge_status, new_price_ids, %(version)s, %(at)s,
+       new_fx_rate_id
+  FROM ({_PRICED}) AS priced
 """
 
-STAGE_APART = f"""
-COPY repriced ({_STAGED}, new_cost, new_charge_status, new_price_ids, new_price_version, new_priced_at)
-FROM STDIN (FORMAT BINARY)
-"""
+STAGE_APART = f"COPY repriced ({_STAGED}, {_NEW}) FROM STDIN (FORMAT BINARY)"
 
-STAGED_COLUMNS = 11
+STAGED_COLUMNS = 12
 """So many columns of a row of ``APART`` are staged as they are."""
 
 STAGED_TYPES = (
-    "uuid", "int8", "timestamptz", "bool", "numeric", "numeric", "text", "text", "int4[]", "int4",
-    "timestamptz", "numeric", "text", "int4[]", "int4", "timestamptz",
+    "uuid", "int8", "timestamptz", "bool",
+    *("numeric", "numeric", "text", "text", "int4[]", "int4", "timestamptz", "int4") * 2,
 )  # fmt: skip
 
 _SPAN = """span.project_id = %(project)s AND span.start_time >= %(start)s AND span.start_time < %(end)s
@@ -227,7 +236,8 @@ SELECT %(job)s, %(project)s, start_time, trace_id, span_id, {_OLD} FROM repriced
 
 _ASSIGNED = ", ".join(f"{name} = repriced.new_{name}" for name in _OLD.split(", "))
 _REPRICED_CHANGED = (
-    "(repriced.cost, repriced.charge_status) IS DISTINCT FROM (repriced.new_cost, repriced.new_charge_status)"
+    f"({', '.join(f'repriced.{name}' for name in _COMPARED)})"
+    f" IS DISTINCT FROM ({', '.join(f'repriced.new_{name}' for name in _COMPARED)})"
 )
 
 WRITE = f"UPDATE span SET {_ASSIGNED} FROM repriced WHERE {_SPAN.format('repriced')} AND {_REPRICED_CHANGED}"
@@ -267,7 +277,7 @@ SELECT start_time FROM charge_history
 """
 
 _JOB = """id, created_at, actor, state, undoes, price_version, window_start, window_end, project_id, provider, model,
-       at_project, at_time, finished_at,
+       currency, at_project, at_time, finished_at,
        calls, changed_calls, unpriced_before, unpriced_after, cost_before, cost_after"""
 
 JOB = f"SELECT {_JOB} FROM reprice_job WHERE id = %(job)s"
@@ -276,13 +286,14 @@ UNFINISHED = f"""
 SELECT {_JOB} FROM reprice_job
  WHERE state = 'running' AND undoes IS NULL
    AND (window_start, window_end) = (%(start)s, %(end)s)
-   AND (project_id, provider, model) IS NOT DISTINCT FROM (%(project)s, %(provider)s, %(model)s)
+   AND (project_id, provider, model, currency)
+       IS NOT DISTINCT FROM (%(project)s, %(provider)s, %(model)s, %(currency)s)
  ORDER BY id DESC LIMIT 1
 """
 
 NEW_JOB = f"""
-INSERT INTO reprice_job (actor, price_version, window_start, window_end, project_id, provider, model, undoes)
-VALUES (%(actor)s, %(version)s, %(start)s, %(end)s, %(project)s, %(provider)s, %(model)s, %(undoes)s)
+INSERT INTO reprice_job (actor, price_version, window_start, window_end, project_id, provider, model, currency, undoes)
+VALUES (%(actor)s, %(version)s, %(start)s, %(end)s, %(project)s, %(provider)s, %(model)s, %(currency)s, %(undoes)s)
 RETURNING {_JOB}
 """
 

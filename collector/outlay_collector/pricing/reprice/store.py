@@ -23,7 +23,7 @@ from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.months.calendar import pieces
 from outlay_collector.pricing.book import Book, Rule
-from outlay_collector.pricing.price import Charge
+from outlay_collector.pricing.price import Booked
 from outlay_collector.pricing.reprice import rules, sql
 from outlay_collector.pricing.reprice.rules import BUCKETS, REPRICED, Group, Key
 from outlay_collector.pricing.reprice.scope import Scope, Sum, Totals, joined
@@ -119,6 +119,7 @@ def as_json(job: Job, projects: Mapping[int, str]) -> dict[str, Any]:
         "project": None if scope.project_id is None else projects.get(scope.project_id),
         "provider": scope.provider,
         "model": scope.model,
+        "currency": scope.currency,
         "finished_at": job.finished_at,
         "totals": job.totals.as_json(),
     }
@@ -234,6 +235,7 @@ class _Work:
             "end": window.end,
             "provider": scope.provider,
             "model": _like(scope.model),
+            "currency": scope.currency,
             "repriced": list(REPRICED),
             "version": book.version,
             "closed": closed,
@@ -286,17 +288,21 @@ class _Work:
             status=charge.status,
             price_ids=charge.price_ids,
             calls=1,
-            changed_calls=int((row.cost, row.charge_status) != (charge.cost, charge.status)),
+            changed_calls=int(
+                (row.cost, row.charge_status, row.charge_cost, row.charge_currency)
+                != (charge.cost, charge.status, charge.charge_cost, charge.charge_currency)
+            ),
             unpriced_before=int(row.counted and row.cost is None),
             unpriced_after=int(row.counted and charge.cost is None),
             cost_before=row.cost if row.counted else None,
             cost_after=charge.cost if row.counted else None,
         )
 
-    def _charge(self, row: Any) -> Charge:
+    def _charge(self, row: Any) -> Booked:
         charge = rules.charge(self._book, row, self._project_id)
         if self._closed and charge.cost is None and row.cost is not None:
-            return charge._replace(cost=row.cost, status=row.charge_status, price_ids=tuple(row.price_ids or ()))
+            ids = tuple(row.price_ids or ())
+            return Booked(row.cost, row.charge_status, ids, row.charge_cost, row.charge_currency, row.fx_rate_id)
         return charge
 
     def apply(self, job: Job) -> Totals:
@@ -350,10 +356,13 @@ class _Work:
                         (
                             *row[: sql.STAGED_COLUMNS],
                             charge.cost,
+                            charge.charge_cost,
+                            charge.charge_currency,
                             charge.status,
                             list(charge.price_ids) or None,
                             self._book.version,
                             job.created_at,
+                            charge.fx_rate_id,
                         )
                     )
 
@@ -388,6 +397,9 @@ def _bound_rules(found: Sequence[tuple[Group, Rule]]) -> dict[str, Any]:
         "rule_statuses": [rule.status for _, rule in found],
         "rule_price_ids": [_array(map(str, rule.price_ids)) if rule.price_ids else None for _, rule in found],
         "rule_fees": [None if rule.rates is None else rule.fee for _, rule in found],
+        "rule_currencies": [rule.currency for _, rule in found],
+        "rule_factors": [rule.factor for _, rule in found],
+        "rule_fx_rates": [rule.fx_rate_id for _, rule in found],
         **rates,
     }
 
@@ -417,6 +429,7 @@ def _named(scope: Scope) -> dict[str, Any]:
         "project": scope.project_id,
         "provider": scope.provider,
         "model": scope.model,
+        "currency": scope.currency,
     }
 
 
@@ -438,6 +451,7 @@ def _job(row: dict[str, Any]) -> Job:
         project_id=row["project_id"],
         provider=row["provider"],
         model=row["model"],
+        currency=row["currency"],
     )
     kept = ("id", "created_at", "actor", "state", "undoes", "price_version", "at_project", "at_time", "finished_at")
     return Job(scope=scope, totals=Totals(**{name: row[name] for name in names}), **{name: row[name] for name in kept})

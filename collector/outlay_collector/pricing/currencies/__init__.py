@@ -1,0 +1,1 @@
+"""Exchange rates: dated, with a source, and never guessed."""
