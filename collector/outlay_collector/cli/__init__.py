@@ -24,6 +24,7 @@ COMMANDS = (
     ("month", "month", "Close months, open them again, and list them."),
     ("report", "report", "Tell what a period cost, how surely, and what changed; as text, HTML or a picture."),
     ("explain", "explain", "Show how one call's charge came about, down to the source of each rate."),
+    ("gpu", "gpu", "GPUs of your own: telemetry, rates, what tokens cost, sizing, break-even."),
     ("deadletter", "deadletter", "Read what was refused, and send it again."),
     ("db", "db", "Look after the database."),
     ("doctor", "doctor", "Find what is wrong with an installation, and say how to mend it."),
