@@ -4,7 +4,7 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query screenshots mutants soak fuzz fmt help
+.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query screenshots check-focus mutants soak fuzz fmt help
 
 help:
 	@echo "make up       the whole product on this machine, with demo data"
@@ -14,6 +14,7 @@ help:
 	@echo "make mutants  mistakes made on purpose, each of which a test must notice (a quarter of an hour)"
 	@echo "make soak     faults at random for MINUTES=3, then the fault tests FAULT_ROUNDS=3 times over"
 	@echo "make fuzz     200,000 damaged requests (FUZZ='--requests 20000' for fewer)"
+	@echo "make check-focus  an export of demo data under the public FOCUS validator (installs it into .tools; needs Python 3.12)"
 	@echo "make screenshots  pictures of every page into docs/img"
 	@echo "make fmt      format and mend what can be mended"
 
@@ -52,6 +53,10 @@ bench-query: .venv/.for-development
 # 200,000 damaged requests, and schemathesis over the API; FUZZ='--seed N --requests N', REPLAY=file for one that failed.
 fuzz: .venv/.for-development
 	@.venv/bin/python -m tests.fuzz $(FUZZ) $(if $(REPLAY),--replay $(REPLAY))
+
+# Skipped aloud where there is no Python 3.12 or newer, which the validator needs.
+check-focus: .venv/.for-development $(UV)
+	@.venv/bin/python -m tests.validators.focus $(FOCUS)
 
 screenshots: .venv/.for-development
 	@.venv/bin/python tests/browser/screenshots.py $(ONLY)

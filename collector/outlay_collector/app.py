@@ -25,6 +25,7 @@ from outlay_collector.calls.reads import api as calls_api
 from outlay_collector.db.engine import connect, pool
 from outlay_collector.db.revisions import current_revision, newest_revision
 from outlay_collector.errors import NotReady, OutlayError, Unavailable
+from outlay_collector.export import api as export_api
 from outlay_collector.ledger.months import api as months_api
 from outlay_collector.ledger.reads import api as reads_api
 from outlay_collector.pricing import api as pricing_api
@@ -83,6 +84,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         pricing_api.router,
         reprice_api.router,
         deadletters_api.router,
+        export_api.router,
     ):
         app.include_router(router)
     _add_health(app)

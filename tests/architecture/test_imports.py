@@ -49,7 +49,7 @@ IO = {
 
 # Each folder may import those after it, never one before.
 ORDER = ("receive", "calls", "pricing", "ledger", "db")
-ABOVE_THE_LEDGER = {"gpu", "budgets", "alerts", "suggestions", "bills", "access"}
+ABOVE_THE_LEDGER = {"gpu", "budgets", "alerts", "suggestions", "bills", "export", "access"}
 
 
 def modules(folder: Path) -> list[Path]:

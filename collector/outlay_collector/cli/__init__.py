@@ -23,6 +23,7 @@ COMMANDS = (
     ("reprice", "reprice", "Give calls of the past the prices of today: look first, apply, undo."),
     ("month", "month", "Close months, open them again, and list them."),
     ("report", "report", "Tell what a period cost, how surely, and what changed; as text, HTML or a picture."),
+    ("export", "export", "Write what was spent as files for other tools: FOCUS."),
     ("explain", "explain", "Show how one call's charge came about, down to the source of each rate."),
     ("gpu", "gpu", "GPUs of your own: telemetry, rates, what tokens cost, sizing, break-even."),
     ("deadletter", "deadletter", "Read what was refused, and send it again."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -113,6 +113,7 @@ class Rule:
     unknown.
 
     ``currency`` is None where prices are in the instance's, and ``factor`` where no exchange rate is known.
+    ``rows`` are the prices that the rates come from, by bucket, that of the fee under ``request``.
     """
 
     status: str
@@ -122,6 +123,7 @@ class Rule:
     currency: str | None = None
     factor: Decimal | None = Decimal(1)
     fx_rate_id: int | None = None
+    rows: Mapping[str, PriceRow] = field(default_factory=dict[str, PriceRow])
 
 
 class Book:
@@ -255,16 +257,19 @@ class Book:
         thinking = page.thinking and units.REASONING in used
         charge = page.charged(_with_thinking(parts) if thinking else parts, with_fee=True)
         rates: dict[str, Decimal] = {}
+        rows: dict[str, PriceRow] = {}
         for unit in used:
             answer = unit in (units.OUTPUT, units.REASONING)
             found = page[units.OUTPUT_THINKING if thinking and answer else unit]
             if found is not None:
                 if found.denominator != 1:
                     return None
-                rates[unit] = as_decimal(found.numerator)
+                rates[unit], rows[unit] = as_decimal(found.numerator), found.row
         fee = page.request
         if fee is not None and fee.denominator != 1:
             return None
+        if fee is not None:
+            rows[units.REQUEST] = fee.row
         foreign = charge.cost is not None and charge.currency != self.currency
         found = self.rates.find(charge.currency, at) if foreign else None
         return Rule(
@@ -275,6 +280,7 @@ class Book:
             currency=charge.currency if foreign else None,
             factor=found.rate if found is not None else None if foreign else Decimal(1),
             fx_rate_id=found.id if found is not None else None,
+            rows=rows,
         )
 
     def explain(

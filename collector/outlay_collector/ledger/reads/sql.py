@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from outlay_collector.db.names import SUMS
@@ -72,7 +73,7 @@ SELECT {", ".join(columns)}
          GROUP BY 1, 2, 3
        ) AS rollup
   JOIN dimension_set ON dimension_set.id = dimension_set_id
- WHERE true {_conditions(question, parameters, _rollup_dimension)}
+ WHERE true {conditions(question, parameters, _rollup_dimension)}
 """
 
 
@@ -89,7 +90,7 @@ def _rows(question: Question, parameters: Parameters, window: Window) -> str:
 SELECT {", ".join(columns)}
   FROM call
  WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("start_time", window, parameters)} AND counted
-   {_conditions(question, parameters, call_dimension)}
+   {conditions(question, parameters, call_dimension)}
 """
 
 
@@ -98,7 +99,7 @@ def _lines(question: Question, parameters: Parameters, window: Window) -> str:
     sums = [f"{1 if name == 'lines' else 0} AS {name}" for name in SUMS]
     columns = [
         _period(question, parameters, instant),
-        *_grouped(question, _line_dimension),
+        *_grouped(question, line_dimension),
         *sums,
         "cost",
         "NULL::numeric",
@@ -107,7 +108,7 @@ def _lines(question: Question, parameters: Parameters, window: Window) -> str:
 SELECT {", ".join(columns)}
   FROM ledger_line
  WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within(instant, window, parameters)}
-   {_conditions(question, parameters, _line_dimension)}
+   {conditions(question, parameters, line_dimension)}
 """
 
 
@@ -126,7 +127,8 @@ def _grouped(question: Question, expression: Any) -> list[str]:
     return [f"{expression(name)} AS d{number}" for number, name in enumerate(question.group_by)]
 
 
-def _conditions(question: Question, parameters: Parameters, expression: Any) -> str:
+def conditions(question: Question, parameters: Parameters, expression: Callable[[str], str]) -> str:
+    """All filters of a question, each led by AND; ``expression`` names a dimension in SQL."""
     return " ".join(f"AND {condition(item, expression(item.dimension), parameters)}" for item in question.filters)
 
 
@@ -155,7 +157,8 @@ def call_dimension(name: str) -> str:
     return f"call.{_RAW_COLUMNS.get(name, name)}"
 
 
-def _line_dimension(name: str) -> str:
+def line_dimension(name: str) -> str:
+    """A dimension as it stands in a ledger line."""
     if name == "project":
         return "(SELECT project.name FROM project WHERE project.id = project_id)"
     if name.startswith(TAG):
@@ -217,7 +220,7 @@ WITH measured AS (
            LATERAL (VALUES (0::smallint, duration_us), (1::smallint, (time_to_first_token_ms * 1000)::bigint))
                 AS value (measure, us)
      WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("start_time", window, parameters)}
-       AND counted AND status <> 2 AND us IS NOT NULL {_conditions(question, parameters, call_dimension)}
+       AND counted AND status <> 2 AND us IS NOT NULL {conditions(question, parameters, call_dimension)}
 ), counted AS (
     SELECT {", ".join(names)}, measure, b, count(*)::integer AS n FROM measured GROUP BY {", ".join(names)}, measure, b
 )

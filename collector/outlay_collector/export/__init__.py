@@ -1,0 +1,1 @@
+"""What was spent, as files that other people's tools read."""
