@@ -26,6 +26,9 @@ from outlay_collector.db.engine import connect, pool
 from outlay_collector.db.revisions import current_revision, newest_revision
 from outlay_collector.errors import NotReady, OutlayError, Unavailable
 from outlay_collector.export import api as export_api
+from outlay_collector.ledger.attribution import api as attribution_api
+from outlay_collector.ledger.attribution import store as attribution_store
+from outlay_collector.ledger.attribution.rules import Rules
 from outlay_collector.ledger.months import api as months_api
 from outlay_collector.ledger.reads import api as reads_api
 from outlay_collector.pricing import api as pricing_api
@@ -79,6 +82,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     for router in (
         reads_api.router,
         months_api.router,
+        attribution_api.router,
         calls_api.router,
         access_api.router,
         pricing_api.router,
@@ -120,6 +124,7 @@ class _Parts:
             health=self._keys,
             keys=KeyRing(self._look_up_key),
             book=self._cached.book,
+            rules=self._cached.rules,
             project_ids=self._cached.project_ids,
             content_modes=self._cached.content_modes,
             look_again=self._cached.look_again,
@@ -165,12 +170,13 @@ def _ingest_connection(database_url: str, timeout: timedelta) -> psycopg.Connect
 
 
 class _Cached:
-    """The price book and the projects' ids, looked at again every few seconds in the background."""
+    """The price book, the attribution rules and the projects' ids, looked at again every few seconds in the background."""
 
     def __init__(self, reads: ConnectionPool[psycopg.Connection[Any]], currency: str) -> None:
         self._reads = reads
         self._currency = currency
         self._book: Book | None = None
+        self._rules = Rules()
         self._projects: dict[str, int] = {}
         self._content: dict[int, str] = {}
         self._looked_at = 0.0
@@ -192,6 +198,9 @@ class _Cached:
             self._refresh()
         assert self._book is not None
         return self._book
+
+    def rules(self) -> Rules:
+        return self._rules
 
     def project_ids(self) -> dict[str, int]:
         """As last seen. Never asks: it is called on the event loop, which waits for nobody."""
@@ -223,6 +232,8 @@ class _Cached:
                 with self._reads.connection() as connection:
                     self._projects = access_store.project_ids(connection)
                     self._content = access_store.content_modes(connection)
+                    if (version := attribution_store.newest(connection)) != self._rules.version:
+                        self._rules = attribution_store.load(connection, version)
                     if self._book is None or newest_version(connection) != self._book.version:
                         currencies.check(connection, self._currency)
                         self._book = load_book(connection)

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from outlay_collector.access.keys import Access
 from outlay_collector.access.ring import KeyRing
+from outlay_collector.ledger.attribution.rules import Rules
 from outlay_collector.pricing.book import Book
 from outlay_collector.receive.committer import Committer
 from outlay_collector.receive.traffic import Traffic
@@ -27,6 +28,7 @@ class State:
     health: ConnectionPool[Connection[Any]]  # for short questions that no reader may hold up
     keys: KeyRing
     book: Callable[[], Book]
+    rules: Callable[[], Rules]
     project_ids: Callable[[], dict[str, int]]
     content_modes: Callable[[], dict[int, str]]
     look_again: Callable[[], None]

@@ -21,6 +21,7 @@ from outlay_collector.db.engine import connect, conninfo
 from outlay_collector.db.jobs import queue
 from outlay_collector.db.store import analyse_new_days, beat, maintain
 from outlay_collector.errors import NotReady
+from outlay_collector.ledger.attribution import store as attribution
 from outlay_collector.ledger.buckets import DAY
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.store import forget_minutes
@@ -49,8 +50,8 @@ LONGEST_REST_SECONDS = 5.0
 SICK_SECONDS = 10.0
 """Rest of a project whose settlement failed: the others go on meanwhile."""
 
-REPRICE_SECONDS = 2.0
-"""Between two looks for reprice jobs."""
+JOBS_SECONDS = 2.0
+"""Between two looks for jobs."""
 
 CHUNKS_PER_ROUND = 8
 """Transactions of settlement before sums are made, where there is that much to settle."""
@@ -168,14 +169,14 @@ class Pulse:
             self._last_beat = now
 
 
-class Repricer:
-    """Runs reprice jobs that the API was asked for, and ends those whose process was killed; in a thread of its own."""
+class Jobs:
+    """Repricing and attribution that the API was asked for, and what a killed process left of them; in a thread of its own."""
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self._zone = settings.zone
         self._url = database_url
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outlay-reprice", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="outlay-jobs", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -187,19 +188,22 @@ class Repricer:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                with connect(self._url, application="outlay-reprice") as connection:
+                with connect(self._url, application="outlay-jobs") as connection:
                     self._until_stopped(connection)
             except Exception as error:  # noqa: BLE001 - a job is taken up where it stood, whatever happened to it
-                logger.warning("repricing was interrupted (%s); trying again", error)
-                self._stop.wait(REPRICE_SECONDS)
+                logger.warning("a job was interrupted (%s); trying again", error)
+                self._stop.wait(JOBS_SECONDS)
 
     def _until_stopped(self, connection: psycopg.Connection[Any]) -> None:
         while not self._stop.is_set():
             for job_id in reprice.waiting_jobs(connection):
                 connection.commit()
                 reprice.run(connection, job_id, zone=self._zone, stop=self._stop.is_set)
+            for version in attribution.waiting(connection):
+                connection.commit()
+                attribution.run(connection, version, zone=self._zone, stop=self._stop.is_set)
             connection.commit()
-            self._stop.wait(REPRICE_SECONDS)
+            self._stop.wait(JOBS_SECONDS)
 
 
 def housekeeping(settings: Settings, database_url: str) -> None:
@@ -236,13 +240,13 @@ def run(settings: Settings) -> None:
     with connect(database_url) as connection:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
-    pulse, repricer = Pulse(settings, database_url), Repricer(settings, database_url)
+    pulse, jobs = Pulse(settings, database_url), Jobs(settings, database_url)
     pulse.start()
-    repricer.start()
+    jobs.start()
     try:
         asyncio.run(_work_queue(settings, database_url))
     finally:
-        repricer.stop()
+        jobs.stop()
         pulse.stop()
 
 

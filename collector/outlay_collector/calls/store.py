@@ -21,6 +21,8 @@ from outlay_collector.calls import flags
 from outlay_collector.calls.call import CALL
 from outlay_collector.calls.settle import SAME_ID_WINDOW, Candidate, Verdict, settle
 from outlay_collector.ledger import store as ledger
+from outlay_collector.ledger.attribution import store as attribution
+from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.months.store import Difference
 from outlay_collector.pricing.book import Book
@@ -57,7 +59,7 @@ DELETE FROM touched
                ) AS counted
          WHERE before < %s
        )
-RETURNING trace_ids, first_start, last_start, minutes
+RETURNING trace_ids, first_start, last_start, minutes, attribution
 """
 
 # Traces in which there is something to decide. All others stay as ingest wrote them, and need not be loaded: their calls
@@ -230,18 +232,17 @@ def settle_round(
         return None
     taken = connection.execute(_TAKE, (project_id, COMMITS_PER_ROUND, traces)).fetchall()
     minutes = {minute for row in taken for minute in row[3]} | ledger.take_dirty(connection, project_id)
-    changed: list[datetime] = []
+    changed: list[Candidate] = []
     if taken:
-        changed = _settle(
-            connection,
-            project_id,
-            traces={trace for row in taken for trace in row[0]},
-            start=min(row[1] for row in taken) - TRACE_SPREAD,
-            end=max(row[2] for row in taken) + TRACE_SPREAD,
-            book=book,
-            zone=zone,
-        )
-        minutes |= {start.replace(second=0, microsecond=0) for start in changed}
+        window = Window(min(row[1] for row in taken) - TRACE_SPREAD, max(row[2] for row in taken) + TRACE_SPREAD)
+        traces_taken = {trace for row in taken for trace in row[0]}
+        changed = _settle(connection, project_id, traces=traces_taken, window=window, book=book, zone=zone)
+        minutes |= {candidate.start_time.replace(second=0, microsecond=0) for candidate in changed}
+        if version := attribution.newest(connection):
+            # What a collector gave other rules, and of what more is known now.
+            asked = {trace for row in taken if row[4] != version for trace in row[0]}
+            asked |= {candidate.trace_id for candidate in changed}
+            minutes |= attribution.follow(connection, project_id, asked, window, zone=zone)
     more = len(taken) >= COMMITS_PER_ROUND or sum(len(row[0]) for row in taken) >= traces
     if more and sums_may_wait:
         ledger.mark_dirty(connection, project_id, minutes)
@@ -256,22 +257,21 @@ def _settle(
     project_id: int,
     *,
     traces: set[UUID],
-    start: datetime,
-    end: datetime,
+    window: Window,
     book: Book,
     zone: ZoneInfo,
-) -> list[datetime]:
-    """Decide about every group that holds one of ``traces``; the start times of spans whose state changed."""
-    window: dict[str, Any] = {"project": project_id, "start": start, "end": end}
-    related = _closure(connection, traces, window)
+) -> list[Candidate]:
+    """Decide about every group that holds one of ``traces``; the spans whose state changed."""
+    within: dict[str, Any] = {"project": project_id, "start": window.start, "end": window.end}
+    related = _closure(connection, traces, within)
     undecided = related | {
-        trace for (trace,) in connection.execute(_UNDECIDED, {**window, "traces": list(traces)}).fetchall()
+        trace for (trace,) in connection.execute(_UNDECIDED, {**within, "traces": list(traces)}).fetchall()
     }
-    late = _late_usage(connection, traces | undecided, window)
+    late = _late_usage(connection, traces | undecided, within)
     undecided |= {trace_id for trace_id, _ in late}
     if not undecided:
         return []
-    stored = _load(connection, undecided, window)
+    stored = _load(connection, undecided, within)
     by_key = {candidate.key: (candidate, row) for candidate, row in stored}
     verdicts = settle([_with_late_usage(candidate, late) for candidate, _ in stored])
     for verdict in verdicts:
@@ -285,7 +285,7 @@ def _settle(
         else:
             _write(connection, verdict, candidate, row, book)
     months.book(connection, project_id, differences, zone=zone)
-    return [candidate.start_time for _, candidate, _ in changed]
+    return [candidate for _, candidate, _ in changed]
 
 
 def _closure(connection: Connection, traces: set[UUID], window: dict[str, Any]) -> set[UUID]:

@@ -20,7 +20,8 @@ class Batch:
     """Rows of one project, ready to be written. ``starts_us`` says which days and minutes they touch.
 
     ``is_retry``: of dead letters; what is refused again is neither counted nor kept a second time. ``sent`` finds a span
-    of the request by its ids, for a row that the database will not take.
+    of the request by its ids, for a row that the database will not take. ``attribution`` is the version of the rules that the
+    rows were given.
     """
 
     project_id: int
@@ -34,6 +35,7 @@ class Batch:
     counts: dict[str, int] = field(default_factory=dict[str, int])
     clients: list[tuple[str, str, int]] = field(default_factory=list[tuple[str, str, int]])  # instance, outcome, sum
     key_id: str | None = None
+    attribution: int = 0
     content_mode: str = "none"
     is_retry: bool = False
     sent: Callable[[bytes, int], Span | None] = lambda _trace_id, _span_id: None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from outlay_collector.access.keys import Access
 from outlay_collector.errors import BadRequest, Forbidden, Unauthorised, Unavailable
+from outlay_collector.receive.attribute import Attribution
 from outlay_collector.receive.batch import Batch, Receipt
 from outlay_collector.receive.compression import inflate
 from outlay_collector.receive.ingest import Limits, ingest, ingest_logs, ingest_metrics
@@ -84,6 +85,7 @@ async def take_traces(state: State, access: Access, parcel: Parcel) -> Receipt:
             limits=_limits(state),
             now=datetime.now(UTC),
             content_modes=state.content_modes(),
+            attribution=Attribution(state.rules(), state.project_ids()),
             projects=(lambda name: state.project_ids().get(name)) if access.project_id is None else lambda _: None,
         )
 

@@ -15,6 +15,7 @@ from outlay_collector.calls.normalise import normalise
 from outlay_collector.calls.span import Span
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.price import Booked
+from outlay_collector.receive.attribute import NO_RULES, Attribution
 from outlay_collector.receive.batch import Batch
 from outlay_collector.receive.decode import Decoded, Refused, decode_json, decode_protobuf
 from outlay_collector.receive.rows import content_row, event_content_row, late_usage_row, row, score_row, text
@@ -49,6 +50,7 @@ def ingest(
     now: datetime,
     projects: Callable[[str], int | None] = lambda _: None,
     content_modes: Mapping[int, str] = NO_CONTENT,
+    attribution: Attribution = NO_RULES,
 ) -> list[Batch]:
     """One batch per project the request speaks of; UnreadableBody when it cannot be read at all.
 
@@ -56,7 +58,7 @@ def ingest(
     ``content_modes`` says which projects keep prompts and completions, ``masked`` or ``full``; secrets are masked always.
     """
     decoded = decode_json(body) if json else decode_protobuf(body)
-    batches = _Batches(project_id, key_id, book, limits, now, projects, content_modes)
+    batches = _Batches(project_id, key_id, book, limits, now, projects, content_modes, attribution)
     batches.refuse(decoded)
     for span in decoded.spans:
         try:
@@ -151,8 +153,10 @@ class _Batches:
         now: datetime,
         projects: Callable[[str], int | None],
         content_modes: Mapping[int, str],
+        attribution: Attribution,
     ) -> None:
         self._content_modes = content_modes
+        self._attribution = attribution
         self._key_id = key_id
         self._batches = {project_id: self._batch(project_id)}
         self._default = project_id
@@ -168,7 +172,8 @@ class _Batches:
 
     def _batch(self, project_id: int) -> Batch:
         mode = self._content_modes.get(project_id, "none")
-        return Batch(project_id, key_id=self._key_id, content_mode=mode)
+        version = self._attribution.version(project_id)
+        return Batch(project_id, key_id=self._key_id, content_mode=mode, attribution=version)
 
     def refuse(self, decoded: Decoded) -> None:
         self._batches[self._default].refused.extend(decoded.refused)
@@ -201,6 +206,7 @@ class _Batches:
                 received_us=self._received_us,
                 price_version=self._book.version,
                 twins=twins,
+                attributed=self._attribution.of(call, batch.project_id, self._key_id),
             )
         )
         batch.starts_us.append(span.start_ns // 1000)

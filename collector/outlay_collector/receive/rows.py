@@ -57,6 +57,7 @@ _LAYOUT = (
     ("charge_status", "text"),
     ("price_ids", "int4[]"),
     ("not_counted_reason", "text"),
+    ("attributed", "jsonb"),
     ("api_key", "text"),
     ("name", "text"),
     ("status_message", "text"),
@@ -117,8 +118,12 @@ def row(
     received_us: int,
     price_version: int,
     twins: tuple[int, ...] = (),
+    attributed: bytes | None = None,
 ) -> tuple[Any, ...]:
-    """``received_us`` is microseconds since 1970. ``charge`` is ``None`` for what cannot be charged."""
+    """``received_us`` is microseconds since 1970. ``charge`` is ``None`` for what cannot be charged.
+
+    ``attributed`` is binary ``jsonb`` already.
+    """
     span = call.span
     usage = call.usage
     start_us = span.start_ns // 1000
@@ -162,6 +167,7 @@ def row(
         charge.status if charge is not None else None,
         _integers(charge.price_ids) if charge is not None and charge.price_ids else None,
         None if counted else call.span_type,
+        attributed,
         key_id,
         text(span.name) or "(unnamed)",
         text(span.status_message),

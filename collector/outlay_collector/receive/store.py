@@ -116,8 +116,8 @@ VALUES (%s, %s, %s::text::uuid, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
 _TOUCH = """
-INSERT INTO touched (project_id, trace_ids, first_start, last_start, minutes)
-VALUES (%s, %s::text[]::uuid[], %s, %s, %s::text[]::timestamptz[])
+INSERT INTO touched (project_id, trace_ids, first_start, last_start, minutes, attribution)
+VALUES (%s, %s::text[]::uuid[], %s, %s, %s::text[]::timestamptz[], %s)
 """
 
 _DEAD_LETTER = """
@@ -267,20 +267,27 @@ def _count_repeated(cursor: psycopg.Cursor[Any], batches: Sequence[Batch], repea
 
 
 def _touch(cursor: psycopg.Cursor[Any], batches: Iterable[Batch]) -> None:
-    for project_id, traces, minutes in _by_project(batches):
+    for project_id, traces, minutes, attribution in _by_project(batches):
         times = [minute.isoformat() for minute in minutes]
-        cursor.execute(_TOUCH, (project_id, [trace.hex() for trace in sorted(traces)], minutes[0], minutes[-1], times))
+        named = [trace.hex() for trace in sorted(traces)]
+        cursor.execute(_TOUCH, (project_id, named, minutes[0], minutes[-1], times, attribution))
     cursor.execute("SELECT pg_notify('outlay_touched', '')")
 
 
-def _by_project(batches: Iterable[Batch]) -> list[tuple[int, set[bytes], list[Any]]]:
+def _by_project(batches: Iterable[Batch]) -> list[tuple[int, set[bytes], list[Any], int]]:
+    """Traces and minutes, and the oldest version of the attribution rules that any of them was given."""
     traces: dict[int, set[bytes]] = {}
     minutes: dict[int, set[Any]] = {}
+    attribution: dict[int, int] = {}
     for batch in batches:
         if batch.traces:
             traces.setdefault(batch.project_id, set()).update(batch.traces)
             minutes.setdefault(batch.project_id, set()).update(batch.minutes())
-    return [(project_id, found, sorted(minutes[project_id])) for project_id, found in sorted(traces.items())]
+            attribution[batch.project_id] = min(attribution.get(batch.project_id, batch.attribution), batch.attribution)
+    return [
+        (project_id, found, sorted(minutes[project_id]), attribution[project_id])
+        for project_id, found in sorted(traces.items())
+    ]
 
 
 def _refuse(cursor: psycopg.Cursor[Any], batch: Batch) -> None:

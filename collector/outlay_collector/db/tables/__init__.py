@@ -1,6 +1,17 @@
 """The schema as SQLAlchemy Core sees it: for migrations and their test. Queries are in ``store.py`` and ``sql/``."""
 
-from outlay_collector.db.tables import alerts, identity, ledger, months, operation, prices, reprice, spans
+from outlay_collector.db.tables import alerts, attribution, identity, ledger, months, operation, prices, reprice, spans
 from outlay_collector.db.tables.base import metadata
 
-__all__ = ["alerts", "identity", "ledger", "metadata", "months", "operation", "prices", "reprice", "spans"]
+__all__ = [
+    "alerts",
+    "attribution",
+    "identity",
+    "ledger",
+    "metadata",
+    "months",
+    "operation",
+    "prices",
+    "reprice",
+    "spans",
+]

@@ -148,6 +148,13 @@ touched = sa.Table(
     sa.Column("first_start", TIME, nullable=False),
     sa.Column("last_start", TIME, nullable=False),
     sa.Column("minutes", ARRAY(TIME), nullable=False),
+    sa.Column(
+        "attribution",
+        sa.Integer,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="Version of the attribution rules that the spans were given; 0: none.",
+    ),
     sa.Index("touched_project_id", "project_id", "id"),
 )
 

@@ -17,34 +17,30 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from outlay_collector.db.names import ALLOCATION_DIMENSIONS
 from outlay_collector.errors import Conflict, NotFound
 from outlay_collector.ledger import store as ledger
 from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.months.calendar import month_window
+from outlay_collector.ledger.months.sql import DIMENSIONS, OPEN
 
 Connection = psycopg.Connection[Any]
 
 LATE = "closed_month"
 """Why a call is not counted that came after its month was closed: a ledger line of the open month counts it."""
 
-# Now, or, by a clock that is behind, the first instant after all closed months.
-_OPEN = "(SELECT greatest(now(), max(ends)) FROM closed_month)"
-
 # Differences between what calls were booked at and what they cost by now, as lines of the open month: one for each hour
 # of origin and set of dimensions. Whoever reads by origin needs no finer time than that.
 _BOOK = f"""
 WITH difference AS ({{source}}), line AS (
     INSERT INTO ledger_line (project_id, charge_time, incurred_time, kind, cause, cost, quantity, unit, dimensions, detail)
-    SELECT call.project_id, {_OPEN}, date_trunc('hour', call.start_time, %(zone)s), 'adjustment', difference.cause,
+    SELECT call.project_id, {OPEN}, date_trunc('hour', call.start_time, %(zone)s), 'adjustment', difference.cause,
            sum(difference.cost), count(*), 'calls', dimensions.value, %(detail)s
       FROM difference
       JOIN call ON call.project_id = %(project)s AND call.trace_id = difference.trace_id
        AND call.span_id = difference.span_id AND call.start_time = difference.start_time
-     CROSS JOIN LATERAL (
-            SELECT jsonb_strip_nulls(jsonb_build_object(
-                {", ".join(f"'{name}', call.{name}" for name in ALLOCATION_DIMENSIONS)})) AS value
-           ) AS dimensions
+      LEFT JOIN adjusted_attribution AS moved ON moved.project_id = call.project_id
+       AND moved.trace_id = call.trace_id AND moved.span_id = call.span_id AND moved.start_time = call.start_time
+     CROSS JOIN LATERAL (SELECT jsonb_strip_nulls({DIMENSIONS} || coalesce(moved.dimensions, '{{{{}}}}')) AS value) AS dimensions
      WHERE call.start_time >= %(start)s AND call.start_time < %(end)s
      GROUP BY call.project_id, 3, difference.cause, dimensions.value
     HAVING sum(difference.cost) <> 0
@@ -73,10 +69,30 @@ UPDATE span
    AND span.start_time >= %(start)s AND span.start_time < %(end)s
 """
 
+_FOLD_ATTRIBUTION = """
+UPDATE span SET attributed = moved.attributed
+  FROM adjusted_attribution AS moved
+ WHERE moved.project_id = span.project_id AND moved.trace_id = span.trace_id
+   AND moved.span_id = span.span_id AND moved.start_time = span.start_time
+   AND span.start_time >= %(start)s AND span.start_time < %(end)s
+"""
+
+# Calls of which settlement learnt more since: what the attribution rules say of them may be something else now.
+_LOOK_AGAIN = """
+INSERT INTO touched (project_id, trace_ids, first_start, last_start, minutes)
+SELECT span.project_id, array_agg(DISTINCT span.trace_id), min(span.start_time), max(span.start_time),
+       array_agg(DISTINCT date_trunc('minute', span.start_time))
+  FROM adjusted_charge AS adjusted
+  JOIN span USING (project_id, trace_id, span_id, start_time)
+ WHERE adjusted.start_time >= %(start)s AND adjusted.start_time < %(end)s
+   AND span.start_time >= %(start)s AND span.start_time < %(end)s AND adjusted.joined IS DISTINCT FROM span.joined
+ GROUP BY span.project_id, date_trunc('hour', span.start_time)
+"""
+
 _TAKE_BACK = f"""
 WITH line AS (
     INSERT INTO ledger_line (project_id, charge_time, incurred_time, kind, cause, cost, quantity, unit, dimensions, detail)
-    SELECT project_id, {_OPEN}, incurred_time, 'adjustment', 'month_reopened', -sum(cost), NULL, NULL, dimensions,
+    SELECT project_id, {OPEN}, incurred_time, 'adjustment', 'month_reopened', -sum(cost), NULL, NULL, dimensions,
            %(detail)s
       FROM ledger_line
      WHERE kind = 'adjustment' AND detail ->> 'month' = %(month)s
@@ -90,6 +106,9 @@ SELECT project_id, date_trunc('minute', charge_time) FROM line
 SELECT project_id, date_trunc('minute', incurred_time) FROM line
  UNION
 SELECT project_id, date_trunc('minute', start_time) FROM adjusted_charge
+ WHERE start_time >= %(start)s AND start_time < %(end)s
+ UNION
+SELECT project_id, date_trunc('minute', start_time) FROM adjusted_attribution
  WHERE start_time >= %(start)s AND start_time < %(end)s
 """
 
@@ -196,9 +215,14 @@ def reopen(connection: Connection, month: str, *, kept_since: datetime) -> None:
         "end": window.end,
         "detail": Jsonb({"month": month}),
     }
+    connection.execute(_LOOK_AGAIN, values)
     connection.execute(_FOLD, values)
-    connection.execute(_TAKE_BACK, values)
+    connection.execute(_FOLD_ATTRIBUTION, values)
+    connection.execute(_TAKE_BACK.encode(), values)
     connection.execute("DELETE FROM adjusted_charge WHERE start_time >= %(start)s AND start_time < %(end)s", values)
+    connection.execute(
+        "DELETE FROM adjusted_attribution WHERE start_time >= %(start)s AND start_time < %(end)s", values
+    )
     connection.execute("DELETE FROM closed_month WHERE month = %(month)s", values)
 
 
@@ -210,6 +234,7 @@ def _lock_all(connection: Connection) -> None:
 def forget(connection: Connection, *, before: datetime) -> None:
     """Drop what is known beside calls that retention has dropped."""
     connection.execute("DELETE FROM adjusted_charge WHERE start_time < %s", (before,))
+    connection.execute("DELETE FROM adjusted_attribution WHERE start_time < %s", (before,))
 
 
 def listed(connection: Connection, project_ids: Sequence[int]) -> list[dict[str, Any]]:
