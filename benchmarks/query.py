@@ -1,9 +1,9 @@
 """How long the questions behind the pages take, at the API, over ten million calls of ninety days.
 
-    python -m benchmarks.query [--calls 10000000] [--repeat 20] [--no-duckdb] [--out FILE]      (make bench-query)
+    python -m benchmarks.query [--calls 10000000] [--repeat 20] [--keep DIR] [--no-duckdb] [--out FILE]  (make bench-query)
 
 Beside each, in the same run: the same question put to the rows themselves, and to DuckDB. The answers of the first two
-are compared, to the last digit.
+are compared, to the last digit. With ``--keep`` the calls stay in a folder, and a later run asks without making them again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -139,22 +139,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.query", description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000_000)
     parser.add_argument("--repeat", type=int, default=20)
+    parser.add_argument("--keep", type=Path, help="folder that keeps the database for further runs (10 M calls: 15 GB)")
+    parser.add_argument("--only", default="", help="questions whose name holds this")
+    parser.add_argument("--no-rows", action="store_true", help="put no question to the rows themselves")
     parser.add_argument("--no-duckdb", action="store_true")
     parser.add_argument("--out", help="file for all figures as JSON")
     arguments = parser.parse_args()
-    with installation() as ours, tempfile.TemporaryDirectory(prefix="outlay-query-") as folder:
-        now = datetime.now(UTC)
-        sizes = _fill(ours, arguments.calls, now)
+    with installation(keep=arguments.keep) as ours, tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        until = _fill(ours, arguments.calls)
         with connect(ours.database_url, autocommit=True) as connection:
+            sizes = _sizes(connection)
             key = access.create_key(connection, project=None, scopes=["read"])
-            found = connection.execute("SELECT trace_id FROM span LIMIT 1").fetchone()
+            found = connection.execute("SELECT trace_id FROM span OFFSET 1000 LIMIT 1").fetchone()
             assert found is not None
-            asked = questions(now, found[0].hex)
+            asked = [q for q in questions(until, found[0].hex) if arguments.only in q.name]
             beside = (
                 {}
                 if arguments.no_duckdb
                 else duck.measure(connection, Path(folder), {q.name: q.duck for q in asked if q.duck})
             )
+            if arguments.no_rows:
+                asked = [replace(question, raw="") for question in asked]
             rows = [_measure(ours, connection, key, question, arguments.repeat, beside) for question in asked]
     _report(rows, sizes)
     if arguments.out:
@@ -162,22 +167,37 @@ def main() -> int:
     return int(any(row["p95_ms"] > row["target_ms"] or not row["right"] for row in rows))
 
 
-def _fill(ours: Installation, calls: int, now: datetime) -> dict[str, float]:
+def _fill(ours: Installation, calls: int) -> datetime:
+    """Calls and their sums, unless they are there; up to when there are calls."""
+    made = ours.home / "made.json"
+    said = json.loads(made.read_text()) if made.exists() else {}
     with connect(ours.database_url) as connection:
-        projects = make_projects(connection)
-        began = time.perf_counter()
-        make_calls(connection, projects, calls, now.date())
-        made = time.perf_counter()
-        print(f"{calls:,} calls made in {made - began:.0f} s", flush=True)
-        for project in projects:
-            ledger.rebuild(connection, project, now=now, zone=ZoneInfo("UTC"))
-            connection.commit()
-        print(f"summed in {time.perf_counter() - made:.0f} s", flush=True)
-    with psycopg.connect(ours.database_url, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
-        sizes = {name: float(size) for name, size in connection.execute(_SIZES).fetchall()}
-    raw = sizes["span"]
-    return {"raw_gb": raw / 1e9, "rollups_of_raw": (sum(sizes.values()) - raw) / raw}
+        if not said:
+            until = datetime.now(UTC)
+            began = time.perf_counter()
+            make_calls(connection, make_projects(connection), calls, until)
+            said = {"calls": calls, "until": until.isoformat(), "summed": False}
+            made.write_text(json.dumps(said))
+            print(f"{calls:,} calls made in {time.perf_counter() - began:.0f} s", flush=True)
+        until = datetime.fromisoformat(said["until"])
+        if not said["summed"]:
+            began = time.perf_counter()
+            for project in access.project_ids(connection).values():
+                ledger.rebuild(connection, project, now=until, zone=ZoneInfo("UTC"))
+                connection.commit()
+            connection.autocommit = True
+            connection.execute("VACUUM ANALYZE")
+            made.write_text(json.dumps(said | {"summed": True}))
+            print(f"summed in {time.perf_counter() - began:.0f} s", flush=True)
+    return until
+
+
+def _sizes(connection: psycopg.Connection[Any]) -> dict[str, float]:
+    sizes = {name: float(size) for name, size in connection.execute(_SIZES).fetchall()}
+    raw = sizes.pop("span")
+    return {"raw_gb": raw / 1e9, "rollups_of_raw": sum(sizes.values()) / raw} | {
+        f"{name}_mb": size / 1e6 for name, size in sorted(sizes.items())
+    }
 
 
 _SIZES = """

@@ -36,18 +36,20 @@ class Installation:
 
 
 @contextmanager
-def installation(*, content: bool = False, acceptors: int = 0) -> Iterator[Installation]:
-    """Everything runs when this is entered, and nothing is left of it afterwards."""
+def installation(*, content: bool = False, acceptors: int = 0, keep: Path | None = None) -> Iterator[Installation]:
+    """Everything runs when this is entered, and nothing is left of it afterwards; but for the data in ``keep``."""
     # A benchmark that is told to stop cleans up as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    home = Path(tempfile.mkdtemp(prefix="outlay-bench-"))
+    home = keep or Path(tempfile.mkdtemp(prefix="outlay-bench-", dir="/var/tmp"))
+    home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
     started: list[subprocess.Popen[bytes]] = []
     try:
         with EmbeddedPostgres(home, bound=True) as database_url:
             prepare(database_url)
             with connect(database_url) as connection:
-                project_id = access.create_project(connection, "bench")
+                found = access.project_ids(connection).get("bench")
+                project_id = access.create_project(connection, "bench") if found is None else found
                 connection.execute(
                     "UPDATE project SET content = %s WHERE id = %s", ("full" if content else "none", project_id)
                 )
@@ -74,7 +76,8 @@ def installation(*, content: bool = False, acceptors: int = 0) -> Iterator[Insta
                 for process in started:
                     _stop(process)
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _start(home: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:

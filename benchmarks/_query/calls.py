@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -32,7 +32,7 @@ SELECT at, at, trace_id, (random() * 9e18)::bigint, NULL, duration, project, tok
        jsonb_build_object('outlay.tag.experiment', 'arm-' || person %% 10, 'gen_ai.request.temperature', 0.2,
                           'server.address', 'api.example.com', 'app.release_channel', 'channel-' || person %% 3)
   FROM (
-        SELECT %(day)s::timestamptz + random() * interval '86399 seconds' AS at, gen_random_uuid() AS trace_id,
+        SELECT %(day)s::timestamptz + random() * %(length)s AS at, gen_random_uuid() AS trace_id,
                (%(projects)s::int[])[1 + floor(power(random(), 2) * %(number)s)::int] AS project,
                floor(power(random(), 2) * 40)::int AS model, floor(power(random(), 1.5) * 200)::int AS person,
                (50 + 4000 * power(random(), 3))::int AS tokens_in, (5 + 900 * power(random(), 2))::int AS tokens_out,
@@ -46,16 +46,20 @@ def make_projects(connection: psycopg.Connection[Any]) -> list[int]:
     return [access.create_project(connection, f"project-{number}") for number in range(PROJECTS)]
 
 
-def make_calls(connection: psycopg.Connection[Any], projects: list[int], calls: int, until: date) -> None:
-    """Insert about ``calls`` calls of the ninety days that end with ``until``, day by day, and let the planner know."""
-    days = [until - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
-    weights = [(0.6 + 0.8 * number / DAYS) * (0.4 if day.weekday() > 4 else 1.0) for number, day in enumerate(days)]
-    create_days(connection, days)
+def make_calls(connection: psycopg.Connection[Any], projects: list[int], calls: int, until: datetime) -> None:
+    """Insert about ``calls`` calls of the ninety days up to ``until``, day by day, and let the planner know."""
+    midnight = until.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
+    lengths = [min(timedelta(days=1), until - day) for day in days]
+    weights = [
+        (0.6 + 0.8 * number / DAYS) * (0.4 if day.weekday() > 4 else 1.0) * (length / timedelta(days=1))
+        for number, (day, length) in enumerate(zip(days, lengths, strict=True))
+    ]
+    create_days(connection, [day.date() for day in days])
     connection.execute("SELECT setseed(0.5)")
-    for day, weight in zip(days, weights, strict=True):
-        at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    for day, length, weight in zip(days, lengths, weights, strict=True):
         share = round(calls * weight / sum(weights))
-        values = {"day": at, "projects": projects, "number": len(projects), "calls": share}
+        values = {"day": day, "length": length, "projects": projects, "number": len(projects), "calls": share}
         connection.execute(_DAY, values)
         connection.commit()
     connection.execute("ANALYZE span")

@@ -100,11 +100,17 @@ class _Parts:
     """Everything a process shares between requests."""
 
     def __init__(self, settings: Settings, database_url: str) -> None:
+        read_url = settings.read_database_url or database_url
         self._reads = pool(
-            database_url,
+            read_url, size=settings.read_connections, statement_timeout=settings.read_timeout, application="outlay-read"
+        )
+        self._questions = pool(
+            read_url,
             size=settings.read_connections,
             statement_timeout=settings.read_timeout,
-            application="outlay-read",
+            application="outlay-ask",
+            # Sums have few groups, which the planner cannot know: sorting what is summed takes several times as long.
+            options=("-c work_mem=32MB", "-c enable_sort=off"),
         )
         self._writes = pool(
             database_url,
@@ -115,11 +121,13 @@ class _Parts:
         )
         # Of its own, so that dashboards that wait for their answers do not keep senders from being recognised.
         self._keys = pool(database_url, size=2, statement_timeout=KEY_TIMEOUT, application="outlay-keys")
-        self._cached = _Cached(self._reads, settings.currency)
+        # What a process goes by is read where it is written: a replica may be behind.
+        self._cached = _Cached(self._writes if settings.read_database_url else self._reads, settings.currency)
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="outlay-decode")
         self.state = State(
             settings=settings,
             reads=self._reads,
+            questions=self._questions,
             writes=self._writes,
             health=self._keys,
             keys=KeyRing(self._look_up_key),
@@ -151,6 +159,7 @@ class _Parts:
         self._decoders.shutdown(wait=True)
         self.state.committer.close()
         self._reads.close(timeout=2)
+        self._questions.close(timeout=2)
         self._writes.close(timeout=2)
         self._keys.close(timeout=2)
 

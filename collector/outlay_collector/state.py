@@ -24,6 +24,7 @@ from outlay_collector.settings import Settings
 class State:
     settings: Settings
     reads: ConnectionPool[Connection[Any]]
+    questions: ConnectionPool[Connection[Any]]  # about sums; of their own, so that calls are looked up meanwhile
     writes: ConnectionPool[Connection[Any]]
     health: ConnectionPool[Connection[Any]]  # for short questions that no reader may hold up
     keys: KeyRing

@@ -78,6 +78,12 @@ def reading(request: Request) -> Iterator[Connection[Any]]:
         yield connection
 
 
+def asking(request: Request) -> Iterator[Connection[Any]]:
+    """A connection for a question about sums, which may take its time: looking up a call does not wait for it."""
+    with state_of(request).questions.connection() as connection:
+        yield connection
+
+
 def writing(request: Request) -> Iterator[Connection[Any]]:
     """A connection for a change; committed when the handler returns, undone when it raises."""
     with state_of(request).writes.connection() as connection:
@@ -87,6 +93,7 @@ def writing(request: Request) -> Iterator[Connection[Any]]:
 Reader = Annotated[Access, Depends(require("read", "finance"))]
 Admin = Annotated[Access, Depends(require("admin"))]
 Reading = Annotated[Connection[Any], Depends(reading)]
+Asking = Annotated[Connection[Any], Depends(asking)]
 Writing = Annotated[Connection[Any], Depends(writing)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -105,20 +105,23 @@ def pool(
     application: str = "outlay",
     lock_timeout: timedelta | None = None,
     writes: bool = False,
+    options: Sequence[str] = (),
 ) -> ConnectionPool[psycopg.Connection[Any]]:
     """A pool whose sessions cannot hang: statements, locks and idle transactions are all bounded.
 
     It opens without waiting, so that a collector starts, says it is not ready, and heals when the database comes. With
-    ``writes`` a session is given up when its server has stepped down: it would answer for ever, and take nothing.
+    ``writes`` a session is given up when its server has stepped down: it would answer for ever, and take nothing. ``options``
+    are further settings of its sessions, as libpq takes them.
     """
     lock = lock_timeout or min(statement_timeout, timedelta(seconds=5))
-    options = " ".join(
+    session = " ".join(
         (
             "-c timezone=UTC",
             f"-c statement_timeout={_milliseconds(statement_timeout)}",
             f"-c lock_timeout={_milliseconds(lock)}",
             "-c idle_in_transaction_session_timeout=30000",
             _ALIVE_OPTIONS,
+            *options,
         )
     )
     patience = statement_timeout.total_seconds() + 2
@@ -140,7 +143,7 @@ def pool(
         check=_check_writable if writes else _check,
         kwargs={
             "application_name": application,
-            "options": options,
+            "options": session,
             "connect_timeout": 3,
             **_ALIVE,
         },

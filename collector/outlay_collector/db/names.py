@@ -45,3 +45,6 @@ SUMS = (
     "lines",
 )
 """Whole-number sums of a cost rollup; ``cost`` and ``reported_cost`` stand beside them and may be unknown."""
+
+OTHER = "__other__"
+"""The value under which an answer or a rollup sums what has no row of its own; no sender's value begins so by accident."""

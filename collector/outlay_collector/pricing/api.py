@@ -10,16 +10,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from outlay_collector.access.api import Reader, Reading, Writing, projects_of, require, state_of
+from outlay_collector.access.api import Asking, Reader, Reading, Writing, projects_of, require, state_of
 from outlay_collector.access.keys import Access
 from outlay_collector.errors import BadRequest, Forbidden
+from outlay_collector.ledger.bridge import bridge
 from outlay_collector.ledger.reads import store as sums
 from outlay_collector.ledger.reads.api import Asked
-from outlay_collector.ledger.reads.question import sources
+from outlay_collector.ledger.reads.periods import previous
+from outlay_collector.ledger.reads.question import Interval, sources
 from outlay_collector.pricing import listing, store
+from outlay_collector.pricing.change import as_json as change_as_json
 from outlay_collector.pricing.coverage import as_json, coverage
 from outlay_collector.pricing.nearest import nearest
 from outlay_collector.pricing.quote import MOST_CASES, override_rows, quote
+from outlay_collector.pricing.worth import worth_at
 
 router = APIRouter(prefix="/api/v1", tags=["prices"])
 
@@ -113,10 +117,40 @@ def undo(version: int, access: Priser, connection: Writing) -> dict[str, Any]:
 
 
 @router.get("/coverage")
-def covered(request: Request, access: Reader, question: Asked, connection: Reading) -> dict[str, Any]:
+def covered(request: Request, access: Reader, question: Asked, connection: Asking) -> dict[str, Any]:
     """How much of the window's calls and tokens has a price, and which models leave a gap."""
     state = state_of(request)
     by_model = replace(question, group_by=("provider", "model"))
     rows = sums.spend(connection, by_model, sources(by_model, state.settings.zone), state.settings.time_zone)
     found = coverage(state.book(), rows, at=question.window.end, project_id=access.project_id)
     return {"from": question.window.start, "to": question.window.end, **as_json(found)}
+
+
+@router.get("/bridge")
+def why(
+    request: Request,
+    access: Reader,
+    question: Asked,
+    connection: Asking,
+    parts: Annotated[int, Query(ge=0, le=1000, description="Groups to name, those that changed most first.")] = 20,
+) -> dict[str, Any]:
+    """Why spend changed against the same stretch of time before: volume, retries, mix, size, cache, price.
+
+    The effects sum to the change exactly, and so do the parts: one per group of `group_by` (default `feature,model`).
+    """
+    state = state_of(request)
+    shown = question.group_by or ("feature", "model")
+    dimensions = tuple(dict.fromkeys((*shown, "provider", "model")))
+    now = replace(question, group_by=dimensions, interval=Interval.NONE)
+    was = replace(now, window=previous(question.window, question.zone))
+    before, after = (
+        sums.spend(connection, one, sources(one, state.settings.zone), state.settings.time_zone) for one in (was, now)
+    )
+    worth = worth_at(state.book(), was.window.start, dimensions, access.project_id)
+    return {
+        "from": now.window.start,
+        "to": now.window.end,
+        "previous": {"from": was.window.start, "to": was.window.end},
+        "currency": state.settings.currency,
+        **change_as_json(bridge(before, after, dimensions, worth), dimensions, shown, parts),
+    }

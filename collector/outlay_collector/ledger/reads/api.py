@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
+from psycopg import Connection
 
-from outlay_collector.access.api import Reader, Reading, projects_of, state_of
+from outlay_collector.access.api import Asking, Reader, projects_of, state_of
 from outlay_collector.ledger.reads import store
 from outlay_collector.ledger.reads.completeness import as_json, completeness
+from outlay_collector.ledger.reads.periods import previous
 from outlay_collector.ledger.reads.question import (
     Basis,
     Interval,
@@ -22,6 +25,7 @@ from outlay_collector.ledger.reads.question import (
     parse_zone,
     sources,
 )
+from outlay_collector.ledger.reads.top import top
 
 router = APIRouter(prefix="/api/v1", tags=["spend"])
 
@@ -56,40 +60,65 @@ def asked(
 Asked = Annotated[Question, Depends(asked)]
 
 
+Most = Annotated[
+    int | None, Query(alias="top", ge=1, le=1000, description="That many groups; the others summed as `__other__`.")
+]
+
+
 @router.get("/spend")
-def spend(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+def spend(
+    request: Request,
+    question: Asked,
+    connection: Asking,
+    most: Most = None,
+    compare: Annotated[
+        Literal["previous"] | None, Query(description="`previous`: also the same stretch of time before.")
+    ] = None,
+) -> Response:
     """Cost, calls and tokens per period and group. Money is a decimal string; `null` where nothing has a known price."""
+    rows = _ranked(_summed(request, question, connection), question, most)
+    if compare is None:
+        return _answer(request, question, connection, rows)
+    before = replace(question, window=previous(question.window, question.zone))
+    rows_before = _ranked(_summed(request, before, connection), question, most)
+    shown = {"from": before.window.start, "to": before.window.end, "rows": rows_before}
+    return _answer(request, question, connection, rows, previous=shown)
+
+
+def _summed(request: Request, question: Question, connection: Connection[Any]) -> list[dict[str, Any]]:
     settings = state_of(request).settings
-    rows = store.spend(connection, question, sources(question, settings.zone), settings.time_zone)
-    return _answer(request, question, connection, [money(row) for row in rows])
+    return store.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+
+
+def _ranked(rows: list[dict[str, Any]], question: Question, most: int | None) -> list[dict[str, Any]]:
+    return rows if most is None or not question.group_by else top(rows, question.group_by, most)
 
 
 @router.get("/tokens")
-def tokens(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+def tokens(request: Request, question: Asked, connection: Asking) -> Response:
     """Tokens per period and group: totals, and the parts that have a price or a meaning of their own."""
-    settings = state_of(request).settings
-    rows = store.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+    rows = _summed(request, question, connection)
     kept = ("period_start", *question.group_by, "calls", "missing_usage_calls", "estimated_calls")
     slim = [{name: value for name, value in row.items() if name in kept or name.endswith("_tokens")} for row in rows]
     return _answer(request, question, connection, slim)
 
 
 @router.get("/latency")
-def latency(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+def latency(request: Request, question: Asked, connection: Asking) -> Response:
     """p50, p95 and p99 of duration and time to first token in milliseconds; failed calls are left out."""
     plan = sources(question, state_of(request).settings.zone)
     return _answer(request, question, connection, store.latency(connection, question, plan))
 
 
 @router.get("/completeness")
-def complete(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+def complete(request: Request, question: Asked, connection: Asking) -> dict[str, Any]:
     """What a total of the window leaves out: up to when it is complete, and what is estimated, missing, refused or lost.
 
     Refused spans and those that clients dropped are counted by the hour of their arrival, for whole projects.
     """
     settings = state_of(request).settings
     whole = replace(question, group_by=(), interval=Interval.NONE)
-    rows = store.spend(connection, whole, sources(whole, settings.zone), settings.time_zone)
+    rows = _summed(request, whole, connection)
     found = completeness(
         rows[0] if rows else {},
         store.ingest_counts(connection, question.project_ids, question.window),
@@ -100,16 +129,39 @@ def complete(request: Request, question: Asked, connection: Reading) -> dict[str
     return {"from": question.window.start, "to": question.window.end, **as_json(found, question.zone)}
 
 
-def _answer(request: Request, question: Question, connection: Reading, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "from": question.window.start,
-        "to": question.window.end,
-        "currency": state_of(request).settings.currency,
-        "complete_until": store.complete_until(connection, question.project_ids, datetime.now(UTC)),
-        "rows": rows,
-    }
+def _answer(
+    request: Request,
+    question: Question,
+    connection: Connection[Any],
+    rows: list[dict[str, Any]],
+    **more: Any,
+) -> Response:
+    return as_response(
+        {
+            "from": question.window.start,
+            "to": question.window.end,
+            "currency": state_of(request).settings.currency,
+            "complete_until": store.complete_until(connection, question.project_ids, datetime.now(UTC)),
+            "rows": rows,
+            **more,
+        }
+    )
+
+
+def as_response(body: dict[str, Any]) -> Response:
+    """Plain values written at once: taken apart and checked value by value, thousands of rows take longer than the question."""
+    return Response(json.dumps(body, default=_plain, separators=(",", ":")), media_type="application/json")
 
 
 def money(row: dict[str, Any]) -> dict[str, Any]:
     """Decimals as strings, never in scientific notation."""
     return {name: format(value, "f") if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def _plain(value: Any) -> str:
+    """Money is never in scientific notation."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r:.80} is nothing that JSON holds")

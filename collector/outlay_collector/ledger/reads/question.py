@@ -156,7 +156,8 @@ def sources(question: Question, instance_zone: ZoneInfo) -> Sources:
     inner = Window(first_hour, last_hour)
     days = (
         _whole_days(inner, instance_zone)
-        if question.interval is not Interval.HOUR and question.zone == instance_zone
+        if question.interval is Interval.NONE
+        or (question.interval is not Interval.HOUR and question.zone == instance_zone)
         else None
     )
     if days is None:

@@ -59,22 +59,45 @@ SELECT {keys}, {sums}, sum(cost) AS cost, sum(reported_cost) AS reported_cost
 
 
 def _rollup(question: Question, parameters: Parameters, grain: str, window: str, instance_zone: str) -> str:
-    """Summed by period, project and set of dimensions first; only what is left meets the dimensions' names."""
-    instant = "hour" if grain == "hour" else f"(day::timestamp AT TIME ZONE {parameters.add(instance_zone)})"
+    """Summed by bucket and the dimensions asked for; only what is left meets zones and projects' names.
+
+    The sets of dimensions, of which there are few, are filtered first and joined by hashing.
+    """
+    bucket, period = _bucket(question, parameters, grain, instance_zone)
     basis = "basis < 2" if question.basis is Basis.BOOKED else "basis <> 1"
-    columns = ["period_start", *_grouped(question, _rollup_dimension), *SUMS, "cost", "reported_cost"]
+    keys = [f"{bucket} AS bucket"] if bucket else []
+    keys += [
+        f"{'project_id' if name == 'project' else f'dimension_set.{name}'} AS k{number}"
+        for number, name in enumerate(question.group_by)
+    ]
+    named = [
+        f"{f'(SELECT project.name FROM project WHERE project.id = k{number})' if name == 'project' else f'k{number}'} AS d{number}"
+        for number, name in enumerate(question.group_by)
+    ]
     sums = ", ".join(f"sum({name}) AS {name}" for name in (*SUMS, "cost", "reported_cost"))
+    group = f"GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else "HAVING count(*) > 0"
+    sets = "" if question.dimensions() <= {"project"} else "JOIN dimension_set ON dimension_set.id = dimension_set_id"
     return f"""
-SELECT {", ".join(columns)}
+SELECT {", ".join([period, *named, *SUMS, "cost", "reported_cost"])}
   FROM (
-        SELECT {_period(question, parameters, instant)}, project_id, dimension_set_id, {sums}
-          FROM cost_{grain}
+        SELECT {", ".join([*keys, sums])}
+          FROM cost_{grain} {sets}
          WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {window} AND {basis}
-         GROUP BY 1, 2, 3
+               {conditions(question, parameters, _rollup_dimension)}
+         {group}
        ) AS rollup
-  JOIN dimension_set ON dimension_set.id = dimension_set_id
- WHERE true {conditions(question, parameters, _rollup_dimension)}
 """
+
+
+def _bucket(question: Question, parameters: Parameters, grain: str, instance_zone: str) -> tuple[str | None, str]:
+    """What rows of a grain are grouped by in time, and the period that such a bucket lies in."""
+    if question.interval is Interval.NONE:
+        return None, _period(question, parameters, "")
+    if grain == "day":
+        return "day", _period(question, parameters, f"(bucket::timestamp AT TIME ZONE {parameters.add(instance_zone)})")
+    if question.interval is Interval.HOUR:
+        return "hour", _period(question, parameters, "bucket")
+    return _period(question, parameters, "hour").removesuffix(" AS period_start"), "bucket AS period_start"
 
 
 def _rows(question: Question, parameters: Parameters, window: Window) -> str:
