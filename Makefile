@@ -4,13 +4,15 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query screenshots check-focus mutants soak fuzz fmt help
+.PHONY: up test test-helm test-image check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query screenshots check-focus mutants soak fuzz fmt help
 
 help:
 	@echo "make up       the whole product on this machine, with demo data"
 	@echo "make test     the test suite (starts its own Postgres)"
 	@echo "make check    lint, format, types, architecture, lock file"
 	@echo "make bench    the benchmarks"
+	@echo "make test-helm   the chart: lint, every set of values, every manifest against the schemas of Kubernetes"
+	@echo "make test-image  the image's steps, run without a container engine"
 	@echo "make mutants  mistakes made on purpose, each of which a test must notice (a quarter of an hour)"
 	@echo "make soak     faults at random for MINUTES=3, then the fault tests FAULT_ROUNDS=3 times over"
 	@echo "make fuzz     200,000 damaged requests (FUZZ='--requests 20000' for fewer)"
@@ -67,6 +69,15 @@ test-matrix: .venv/.for-development
 # Installs other people's exporters and a Collector into .tools/peers (needs a network, Go and Node; skips what it lacks).
 test-peers: .venv/.for-development
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/pytest -n 0 tests/peers $(PEERS)
+
+# Installs helm by the Go client, and the schemas of Kubernetes, into .tools.
+test-helm: .venv/.for-development
+	@sh tests/helm/install.sh
+	@.venv/bin/pytest -q -n 0 tests/helm
+
+# What the Dockerfile does, and a run of it as user 10001 in a root that cannot be written to; without a container engine.
+test-image: .venv/.for-development
+	@.venv/bin/pytest -q -n 0 tests/image
 
 mutants: .venv/.for-development
 	@.venv/bin/python -m tests.mutants $(MUTANTS)

@@ -14,8 +14,13 @@ from outlay_dashboard.theme import streamlit_flags
 HEALTH_PATH = "/_stcore/health"
 
 
-def command_line(*, port: int = 8501, address: str = "127.0.0.1", python: str = sys.executable) -> list[str]:
-    """The command that serves the dashboard, as arguments for ``subprocess`` (no shell)."""
+def command_line(
+    *, port: int = 8501, address: str = "127.0.0.1", base_path: str = "", python: str = sys.executable
+) -> list[str]:
+    """The command that serves the dashboard, as arguments for ``subprocess`` (no shell).
+
+    Behind a proxy that serves it below a path, ``base_path`` names that path; health is then below it, too.
+    """
     return [
         python,
         "-m",
@@ -24,6 +29,7 @@ def command_line(*, port: int = 8501, address: str = "127.0.0.1", python: str = 
         str(Path(__file__).with_name("app.py")),
         f"--server.port={port}",
         f"--server.address={address}",
+        *([f"--server.baseUrlPath={base_path.strip('/')}"] if base_path.strip("/") else []),
         "--server.headless=true",
         # An installed package does not change under a running server; watching it costs threads and file handles.
         "--server.fileWatcherType=none",

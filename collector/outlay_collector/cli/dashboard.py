@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from typing import Annotated
 
 import typer
+
+from outlay_collector.errors import Forbidden
 
 app = typer.Typer()
 
@@ -14,9 +17,25 @@ app = typer.Typer()
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on.")] = 8501,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    base_path: Annotated[str, typer.Option(help="Path below which a proxy serves it, such as cost.")] = "",
+    login_in_front: Annotated[
+        bool, typer.Option(help="Nobody reaches it without a login that is in front of it; needed off this machine.")
+    ] = False,
 ) -> None:
     """Run the dashboard. It asks the collector at OUTLAY_ENDPOINT with OUTLAY_API_KEY."""
     from outlay_dashboard.run import command_line
 
-    command = command_line(port=port, address=address)
+    if not login_in_front and not _is_of_this_machine(address):
+        raise Forbidden(
+            f"On {address} whoever finds the dashboard would read all that its API key may see. Put a login in front of "
+            "it, and say so with --login-in-front; or leave it on 127.0.0.1."
+        )
+    command = command_line(port=port, address=address, base_path=base_path)
     os.execv(command[0], command)  # noqa: S606 - our own interpreter, no shell
+
+
+def _is_of_this_machine(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address == "localhost"
