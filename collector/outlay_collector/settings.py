@@ -11,6 +11,7 @@ import platformdirs
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from outlay_collector.alerts.webhooks.addresses import Network, networks
 from outlay_collector.pricing.currencies.codes import currency as known_currency
 
 
@@ -67,6 +68,29 @@ class Settings(BaseSettings):
     def _known_currency(cls, code: str) -> str:
         return known_currency(code)
 
+    webhook_allow_cidrs: str = Field(
+        default="",
+        description="Private networks that webhooks may call, such as 10.0.0.0/8,127.0.0.1/32; default none.",
+    )
+    dashboard_url: str = Field(default="http://127.0.0.1:8501", description="What links in messages begin with.")
+    smtp_url: str | None = Field(
+        default=None, description="Mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465."
+    )
+    smtp_from: str = Field(default="outlay@localhost", description="Whom e-mail comes from.")
+    heartbeat_url: str | None = Field(
+        default=None,
+        description="Called every minute while settlement, budgets and delivery keep up; a dead man's switch.",
+    )
+
+    @field_validator("webhook_allow_cidrs")
+    @classmethod
+    def _known_networks(cls, text: str) -> str:
+        try:
+            networks(text)
+        except ValueError as error:
+            raise ValueError(f"{error}; use networks such as 10.0.0.0/8,fd00::/8") from error
+        return text
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -75,6 +99,10 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{name!r} is no IANA time zone; use one such as Asia/Seoul or UTC") from error
         return name
+
+    @cached_property
+    def webhook_networks(self) -> tuple[Network, ...]:
+        return networks(self.webhook_allow_cidrs)
 
     @cached_property
     def zone(self) -> ZoneInfo:

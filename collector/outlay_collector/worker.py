@@ -16,6 +16,8 @@ from typing import Any
 
 import psycopg
 
+from outlay_collector.alerts.webhooks.jobs import Deliverer
+from outlay_collector.alerts.webhooks.store import forget as forget_events
 from outlay_collector.calls.store import lag_seconds, settle_round, waiting_projects
 from outlay_collector.db.engine import connect, conninfo
 from outlay_collector.db.jobs import queue
@@ -219,6 +221,7 @@ def housekeeping(settings: Settings, database_url: str) -> None:
         forget_minutes(connection, now=now)
         forget_letters(connection, now=now, retention=settings.retention)
         forget_clients(connection, now=now, retention=settings.retention)
+        forget_events(connection, before=now - settings.retention)
         # A partition goes when all of its day is too old.
         reprice.forget(connection, before=now - settings.retention - DAY)
         months.forget(connection, before=now - settings.retention - DAY)
@@ -240,14 +243,14 @@ def run(settings: Settings) -> None:
     with connect(database_url) as connection:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
-    pulse, jobs = Pulse(settings, database_url), Jobs(settings, database_url)
-    pulse.start()
-    jobs.start()
+    threads = [Pulse(settings, database_url), Jobs(settings, database_url), Deliverer(settings, database_url)]
+    for thread in threads:
+        thread.start()
     try:
         asyncio.run(_work_queue(settings, database_url))
     finally:
-        jobs.stop()
-        pulse.stop()
+        for thread in reversed(threads):
+            thread.stop()
 
 
 async def _work_queue(settings: Settings, database_url: str) -> None:

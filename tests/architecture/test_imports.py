@@ -29,6 +29,7 @@ EDGES = {
     "embedded",
     "committer",
     "grpc_api",
+    "sender",
 }
 EDGE_FOLDERS = {"cli", "up", "doctor", "demo", "tables"}
 IO = {
@@ -38,7 +39,9 @@ IO = {
     "fastapi",
     "starlette",
     "uvicorn",
+    "httpcore",
     "httpx",
+    "smtplib",
     "procrastinate",
     "requests",
     "socket",

@@ -17,6 +17,9 @@ from outlay_collector.errors import BadRequest
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
+TEST = "webhook.test"
+"""The type of an event that only tries a webhook out, and opens no alert."""
+
 _NAMESPACE = UUID("6f75746c-6179-5e6e-8e76-656e74730000")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _MOST_DEDUP_KEY = 200

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from outlay_collector.alerts.events import Event
+from outlay_collector.alerts.events import TEST, Event
 
 Connection = psycopg.Connection[Any]
 
@@ -67,8 +67,8 @@ WITH wanted AS (
            (SELECT max(ends) FROM maintenance_window
              WHERE (project_id IS NULL OR project_id = %(project_id)s) AND starts <= now() AND ends > now()) AS held_until
 )
-INSERT INTO delivery (event_id, webhook_id, state, next_at, finished_at)
-SELECT %(id)s, wanted.id, CASE WHEN muted THEN 'muted' ELSE 'pending' END,
+INSERT INTO delivery (event_id, webhook_id, state, held, next_at, finished_at)
+SELECT %(id)s, wanted.id, CASE WHEN muted THEN 'muted' ELSE 'pending' END, held_until IS NOT NULL,
        CASE WHEN muted THEN NULL ELSE coalesce(held_until, now()) END, CASE WHEN muted THEN now() END
   FROM wanted CROSS JOIN silence
 """
@@ -98,7 +98,8 @@ def send(connection: Connection, event: Event, webhook_ids: Sequence[UUID] | Non
     }
     if connection.execute(_EVENT, row).fetchone() is None:
         return
-    _turn(connection, event, row)
+    if event.type != TEST:
+        _turn(connection, event, row)
     if connection.execute(_DELIVERIES.encode(), row).rowcount:
         connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
 

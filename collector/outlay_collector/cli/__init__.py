@@ -25,6 +25,7 @@ COMMANDS = (
     ("report", "report", "Tell what a period cost, how surely, and what changed; as text, HTML or a picture."),
     ("export", "export", "Write what was spent as files for other tools: FOCUS."),
     ("attribution", "attribution", "Say for whom calls were made, by dated rules: look first, apply, undo."),
+    ("webhook", "webhook", "Tell people: add receivers of alerts, try them, read and repeat deliveries."),
     ("explain", "explain", "Show how one call's charge came about, down to the source of each rate."),
     ("gpu", "gpu", "GPUs of your own: telemetry, rates, what tokens cost, sizing, break-even."),
     ("deadletter", "deadletter", "Read what was refused, and send it again."),

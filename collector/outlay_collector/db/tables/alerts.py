@@ -155,6 +155,7 @@ delivery = sa.Table(
     sa.Column("finished_at", TIME),
     sa.Column("last_status", sa.Integer),
     sa.Column("last_error", sa.Text),
+    sa.Column("held", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="By a maintenance window."),
     sa.UniqueConstraint("event_id", "webhook_id", name="delivery_event_webhook"),
     sa.CheckConstraint("state IN ('pending', 'delivered', 'failed', 'muted')", name="delivery_state_check"),
     sa.Index("delivery_due", "webhook_id", "next_at", postgresql_where=sa.text("state = 'pending'")),
