@@ -408,3 +408,40 @@ def test_over_http_the_worker_applies_what_a_look_said(collector: Collector, wor
     post(f"attribution/{version}/undo")
     wait_until(lambda: spent_by_team() == [(None, "0.15")], seconds=60)
     assert collector.get("/api/v1/attribution").json()["rules"] == ""
+
+
+def test_showback_by_what_is_in_force_and_by_a_file_that_is_not(collector: Collector, tmp_path: Path) -> None:
+    env = {"OUTLAY_DATABASE_URL": collector.database_url}
+    start = datetime.now(UTC) - timedelta(hours=3)
+    calls = [
+        a_model_call(start=start, input_tokens=1_000_000, output_tokens=0, attributes={"outlay.feature": feature})
+        for feature in ("find", "ads", "ads", "gateway")
+    ]
+    headers = collector.headers | {"Content-Type": "application/x-protobuf"}
+    assert httpx.post(f"{collector.url}/v1/traces", content=otlp(calls), headers=headers).status_code == 200
+    file = tmp_path / "teams.yaml"
+    rules = """
+    rules:
+      - {name: search, when: {feature: find}, set: {cost_center: search}}
+      - {name: ads, when: {feature: ads}, set: {cost_center: ads}}
+    shared:
+      - {name: gateway, costs: {feature: gateway}, split: %s}
+    """
+    file.write_text(rules % "proportional")
+    assert outlay("attribution", "apply", str(file), env=env).returncode == 0
+    shop = Shop(collector.database_url)
+    for (project_id,) in shop.connection.execute("SELECT id FROM project").fetchall():
+        shop.project_id = project_id
+        shop.settle()
+    shop.close()
+    answer = collector.get("/api/v1/attribution/showback").json()
+    shown = [(row["cost_center"], row["direct"], row["shared"]) for row in answer["rows"]]
+    assert shown == [("ads", "0.3", "0.1"), ("search", "0.15", "0.05")]
+    assert answer["total"] == "0.6"
+    file.write_text(rules % "even")
+    ran = outlay("attribution", "showback", "--file", str(file), env=env)
+    assert "0.45 direct and 0.15 shared are 0.6 USD." in ran.stdout, ran.stderr
+    by_file = httpx.post(
+        f"{collector.url}/api/v1/attribution/showback", json={"rules": rules % "even"}, headers=collector.headers
+    ).json()
+    assert [row["shared"] for row in by_file["rows"]] == ["0.075", "0.075"]

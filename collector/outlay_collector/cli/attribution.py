@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -99,6 +100,45 @@ def show_version(version: Number, as_json: AsJson = False) -> None:
             typer.echo(text.rstrip())
             typer.echo("")
         _show_moves(connection, found.totals.as_json(), store.moves(connection, version), as_json, rules=text)
+
+
+@app.command("showback")
+def show_back(
+    since: Annotated[str | None, typer.Option("--from", help="First instant, ISO 8601; default 30 days ago.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Instant after the last; default now.")] = None,
+    month: Annotated[str | None, typer.Option("--month", help="A whole month instead, such as 2026-10.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Share by the rules of this file, not those in force.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show by cost center what it spends itself, its shares of what all have in common, and both together."""
+    from outlay_collector.access.store import project_ids
+    from outlay_collector.ledger.attribution import showback, store
+    from outlay_collector.ledger.attribution.reading import read
+    from outlay_collector.ledger.months.calendar import month_window
+    from outlay_collector.ledger.reads.question import Question, parse_window
+
+    settings = Settings()
+    zone = settings.zone
+    if month and (since or until):
+        raise BadRequest("--month names both ends; leave --from and --to out.")
+    window = month_window(month, zone) if month else parse_window(since, until, zone, datetime.now(UTC))
+    rules = read(_text(file), zone, str(file)).shared if file else None
+    with transaction(settings) as connection:
+        question = Question(project_ids=tuple(project_ids(connection).values()), window=window, zone=zone)
+        rules = store.document(connection).shared if rules is None else rules
+        found = showback.as_json(store.shown_back(connection, question, rules, zone=zone))
+    if as_json:
+        show_json({"from": window.start, "to": window.end, "currency": settings.currency, **found})
+        return
+    show(
+        [row | {"cost_center": row["cost_center"] or "(none)"} for row in found["rows"]],
+        {"cost_center": "cost center", "direct": "direct", "shared": "shared", "total": "total"},
+        as_json=False,
+        empty="Nothing was spent in this time.",
+    )
+    typer.echo(f"{found['direct']} direct and {found['shared']} shared are {found['total']} {settings.currency}.")
 
 
 def _run(connection: Any, version: int, zone: ZoneInfo, as_json: bool) -> None:

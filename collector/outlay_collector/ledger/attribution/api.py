@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,19 +13,27 @@ from outlay_collector.access.keys import Access
 from outlay_collector.access.store import note
 from outlay_collector.errors import Forbidden
 from outlay_collector.ledger.attribution import moves as shapes
-from outlay_collector.ledger.attribution import store
+from outlay_collector.ledger.attribution import showback, store
 from outlay_collector.ledger.attribution.reading import MAX_BYTES, read
+from outlay_collector.ledger.attribution.sharing import SharedRule
+from outlay_collector.ledger.reads.api import Asked
+from outlay_collector.ledger.reads.question import Question
 
 router = APIRouter(prefix="/api/v1", tags=["attribution"])
 
 Attributor = Annotated[Access, Depends(require("finance", "admin"))]
 
 
-class Attributing(BaseModel):
+class Sharing(BaseModel):
     """A file of rules."""
 
     rules: str = Field(max_length=MAX_BYTES, description="The file's text (YAML).")
     source: str = Field(default="API", max_length=200, description="What lists call it.")
+
+
+class Attributing(Sharing):
+    """A file of rules, and whether to put them in force."""
+
     apply: bool = Field(default=False, description="Put them in force; else only say what would move.")
 
 
@@ -39,6 +48,26 @@ def in_force(
     text, zone = store.text_of(connection, version)
     listed = [store.as_json(one) for one in store.versions(connection, limit)]
     return {"version": version, "rules": text, "time_zone": zone.key, "rows": listed}
+
+
+@router.get("/attribution/showback")
+def shown_back(request: Request, question: Asked, connection: Reading) -> dict[str, Any]:
+    """By cost center: what it spends itself, its shares of shared costs by the rules in force, and both together."""
+    return _showback(request, question, connection, store.document(connection).shared)
+
+
+@router.post("/attribution/showback")
+def shown_back_by(request: Request, question: Asked, connection: Reading, given: Sharing) -> dict[str, Any]:
+    """The same by the shared-cost rules of a file that is not in force."""
+    rules = read(given.rules, state_of(request).settings.zone, given.source).shared
+    return _showback(request, question, connection, rules)
+
+
+def _showback(request: Request, question: Question, connection: Reading, rules: Sequence[SharedRule]) -> dict[str, Any]:
+    settings = state_of(request).settings
+    found = store.shown_back(connection, question, rules, zone=settings.zone)
+    window = {"from": question.window.start, "to": question.window.end, "currency": settings.currency}
+    return {**window, **showback.as_json(found)}
 
 
 @router.get("/attribution/{version}")

@@ -8,7 +8,7 @@ undo is the version before once more. A batch is a stretch of one project's time
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -21,13 +21,17 @@ from psycopg.types.json import Jsonb
 
 from outlay_collector.errors import Conflict, NotFound
 from outlay_collector.ledger import store as ledger
-from outlay_collector.ledger.attribution import sql
+from outlay_collector.ledger.attribution import showback, sql
 from outlay_collector.ledger.attribution.moves import Moves, Path, Sum, Totals
 from outlay_collector.ledger.attribution.reading import Document, read
 from outlay_collector.ledger.attribution.rules import NEVER_REPORTED, SETTABLE, TAG, Rule, Rules
+from outlay_collector.ledger.attribution.sharing import SharedRule
+from outlay_collector.ledger.attribution.showback import Showback
 from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.months.calendar import pieces
+from outlay_collector.ledger.reads import store as reads
+from outlay_collector.ledger.reads.question import Interval, Question, sources
 
 Connection = psycopg.Connection[Any]
 
@@ -404,6 +408,17 @@ class _Work:
 
     def _execute(self, statement: str) -> psycopg.Cursor[Any]:
         return self._connection.execute(statement.encode(), self._values)
+
+
+def shown_back(connection: Connection, question: Question, rules: Sequence[SharedRule], *, zone: ZoneInfo) -> Showback:
+    """Who bears how much of what ``question`` asks about. Its grouping is replaced; ``zone`` is the instance's."""
+    found = Showback()
+    grouped = replace(question, group_by=showback.dimensions(rules), interval=Interval.NONE)
+    for window in showback.stretches(question.window, rules):
+        asked = replace(grouped, window=window)
+        rows = reads.spend(connection, asked, sources(asked, zone), zone.key)
+        found.add(rows, [rule for rule in rules if rule.covers(window.start)])
+    return found
 
 
 def _projects(connection: Connection) -> dict[int, str]:
