@@ -10,9 +10,12 @@ from outlay_dashboard import client as api
 from outlay_dashboard import formats, parts
 from outlay_dashboard.answers import CallRow, Line
 from outlay_dashboard.client import NotThereError
+from outlay_dashboard.messages import Message, messages
 from outlay_dashboard.parts import Fact, LedgerRow
 from outlay_dashboard.scope import DIMENSIONS, Scope
 from outlay_dashboard.words import Words
+
+_LONGEST_TEXT = 20_000  # characters of one message; a page is for reading
 
 _DIMENSIONS = (
     "project",
@@ -45,6 +48,7 @@ def show(scope: Scope, span: CallRow) -> None:
     if span.is_call:
         _charge(call, words)
         _usage(call, words)
+    _content(call, words)
     st.html(parts.facts(_facts(span, scope)))
     _attributes(call, words)
 
@@ -146,6 +150,22 @@ def _facts(span: CallRow, scope: Scope) -> list[Fact]:
 def _others_with(name: str, span: CallRow, scope: Scope) -> str:
     """Where the other calls of the same session, user, model and so on are listed."""
     return scope.link("traces", filter=(f"{name}:{span.fact(name)}",)) if name in DIMENSIONS else ""
+
+
+def _content(call: CallRow, words: Words) -> None:
+    """Prompt and answer, where the project keeps them and the reader may see them."""
+    content = call.facts.get("content")
+    if not isinstance(content, dict) or not content:
+        return
+    found = messages(content)
+    with st.expander(words("call.content", n=len(found))):
+        st.html(parts.said(_shown(one, words) for one in found))
+
+
+def _shown(message: Message, words: Words) -> tuple[str, str, str]:
+    more = len(message.text) - _LONGEST_TEXT
+    note = words("call.content_cut", n=more) if more > 0 else ""
+    return message.role, message.text[:_LONGEST_TEXT], note
 
 
 def _attributes(call: CallRow, words: Words) -> None:

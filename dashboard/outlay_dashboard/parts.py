@@ -134,6 +134,15 @@ def facts(found: Iterable[Fact]) -> str:
     return f'<div class="o"><dl class="o-facts">{rows}</dl></div>'
 
 
+def said(found: Iterable[tuple[str, str, str]]) -> str:
+    """Who said what, as it was written; the third text is a muted note below."""
+    pieces = [
+        f'<div class="who">{escape(who)}</div><div class="what">{escape(what)}</div><div class="muted">{escape(note)}</div>'
+        for who, what, note in found
+    ]
+    return f'<div class="o o-said">{"".join(pieces)}</div>'
+
+
 def _fact(fact: Fact) -> str:
     value = escape(fact.value or "")
     shown = f'<a href="{escape(fact.href)}" target="_self">{value}</a>' if fact.href else value

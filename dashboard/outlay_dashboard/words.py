@@ -537,6 +537,8 @@ CATALOGUE: dict[str, Entry] = {
     "call.reported": Entry("The emitter reported {cost}", "발신 측 보고 비용 {cost}"),
     "call.usage_missing": Entry("No usage was reported for this call.", "이 호출은 사용량이 보고되지 않았습니다."),
     "call.usage_estimated": Entry("Estimated, not reported by the provider.", "제공사 보고가 아닌 추정치입니다."),
+    "call.content": Entry("What was said ({n})", "대화 내용 ({n})"),
+    "call.content_cut": Entry("{n} more characters: the API has them all", "나머지 {n}자는 API에서 볼 수 있습니다"),
     "call.attributes": Entry("Other attributes ({n})", "기타 속성 ({n})"),
     "fact.start": Entry("started", "시작"),
     "fact.duration": Entry("took", "소요"),

@@ -15,7 +15,7 @@ import zstandard
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tests.builders import SpanSpec, a_model_call, nanoseconds, otlp
-from tests.servers import Collector, Running, wait_until
+from tests.servers import Collector, Running, outlay, wait_until
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 SECRET = "sk-proj-" + "a1B2c3D4" * 6
@@ -136,6 +136,28 @@ def test_content_is_kept_as_the_project_says_and_never_with_secrets(
     assert "gen_ai.input.messages" in content
     assert SECRET not in str(content)
     assert ("kim@example.com" in str(content)) is mail_kept
+
+
+def test_kept_content_is_read_with_the_call_and_never_by_who_sees_money_only(collector: Collector) -> None:
+    keep_content(collector.database_url, "full")
+
+    def call(headers: dict[str, str]) -> dict[str, Any]:
+        newest = only_call(collector)
+        where = f"{collector.url}/api/v1/calls/{newest['trace_id']}/{newest['span_id']}"
+        return httpx.get(where, headers=headers).json()
+
+    span = a_model_call(attributes=PROMPT)
+    assert wait_until(lambda: post(collector, "traces", otlp([span])).is_success and call(collector.headers)["content"])
+    said = a_log(span, "gen_ai.client.inference.operation.details", gen_ai__output__messages="[the answer]")
+    assert post(collector, "logs", said).status_code == 200
+    content = call(collector.headers)["content"]
+    assert "mail kim@example.com" in content["gen_ai.input.messages"]
+    assert content["gen_ai.output.messages"] == "[the answer]"
+
+    env = {"OUTLAY_DATABASE_URL": collector.database_url}
+    made = outlay("key", "create", "--scope", "finance", "--json", env=env)
+    seen = call({"Authorization": f"Bearer {json.loads(made.stdout)['key']}"})
+    assert (seen["content"], seen["cost"]) == (None, only_call(collector)["cost"])
 
 
 def test_content_is_not_kept_unless_asked_for(collector: Collector) -> None:

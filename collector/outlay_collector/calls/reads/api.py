@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from outlay_collector.access.api import Reader, Reading, projects_of, state_of
 from outlay_collector.calls.reads import store
 from outlay_collector.calls.reads.explain import explained
-from outlay_collector.calls.reads.shape import decode_cursor, encode_cursor, shown, span_number
+from outlay_collector.calls.reads.shape import decode_cursor, encode_cursor, shown, span_number, unpacked
 from outlay_collector.errors import BadRequest, NotFound
 from outlay_collector.ledger.reads.question import parse_filters, parse_window
 
@@ -79,12 +79,17 @@ def show_trace(
 def show_call(
     request: Request, access: Reader, connection: Reading, trace_id: str, span_id: str, project: str | None = None
 ) -> dict[str, Any]:
-    """One call with its remaining attributes, and its charge line by line."""
+    """One call with its remaining attributes, its charge line by line, and what was kept of its content.
+
+    `content` is null where the project keeps none, and for keys of scope `finance`, which see money only.
+    """
     state = state_of(request)
     row = store.call(connection, projects_of(access, project, state), _trace(trace_id), _span(span_id))
     if row is None:
         raise NotFound(f"There is no span {span_id!r:.40} in trace {trace_id!r:.80} that this key may see.")
+    kept = store.content(connection, row) if access.allows("read") else ()
     return shown(row, currency=state.settings.currency) | {
+        "content": unpacked(kept),
         "attributes": row["attributes"] or {},
         "events": (row["events"] or {}).get("events", []),
         "joined": row["joined"],

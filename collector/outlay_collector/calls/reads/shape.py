@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+import orjson
+import zstandard
 
 USAGE = (
     "input_tokens",
@@ -108,3 +111,11 @@ def decode_cursor(cursor: str) -> tuple[datetime, str, int]:
     """ValueError if it is none of ours."""
     start, trace, span = cursor.split("~")
     return datetime.fromisoformat(start), trace, int(span)
+
+
+def unpacked(packed: Iterable[bytes]) -> dict[str, Any] | None:
+    """Texts by the name they came under, from everything that was kept; None when nothing was."""
+    found: dict[str, Any] = {}
+    for part in packed:
+        found.update(orjson.loads(zstandard.ZstdDecompressor().decompress(part)))
+    return found or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -113,6 +113,24 @@ def call(connection: Connection, project_ids: Sequence[int], trace_id: UUID, spa
             f"{_CALLS} WHERE {_OF_TRACE} AND span_id = %s ORDER BY counted DESC, start_time LIMIT 1".encode(),
             (list(project_ids), trace_id, window.start, window.end, span_id),
         ).fetchone()
+
+
+def content(connection: Connection, row: Mapping[str, Any]) -> list[bytes]:
+    """What was kept of a span's prompts and answers, packed: of the span itself, then of its log events.
+
+    Those have times of their own, which are close to the span's.
+    """
+    rows = connection.execute(
+        """
+        SELECT content FROM span_content
+         WHERE project_id = %(project_id)s AND trace_id = %(trace_id)s AND span_id = %(span_id)s
+           AND start_time >= %(start_time)s::timestamptz - interval '1 day'
+           AND start_time < %(start_time)s::timestamptz + interval '2 days'
+         ORDER BY start_time
+        """,
+        {name: row[name] for name in ("project_id", "trace_id", "span_id", "start_time")},
+    ).fetchall()
+    return [packed for (packed,) in rows]
 
 
 _OF_TRACE = "project_id = ANY(%s) AND trace_id = %s AND start_time >= %s AND start_time < %s"
