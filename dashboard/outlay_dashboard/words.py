@@ -290,6 +290,32 @@ CATALOGUE: dict[str, Entry] = {
     "traces.search": Entry("Trace id", "트레이스 ID"),
     "traces.search_hint": Entry("Paste a trace id", "트레이스 ID 붙여넣기"),
     "traces.title_newest": Entry("The newest {n} calls", "최근 호출 {n}건", one="The newest call"),
+    "traces.view": Entry("Show", "보기"),
+    "traces.calls": Entry("Calls", "호출"),
+    "traces.sessions": Entry("Sessions", "세션"),
+    "traces.agents": Entry("Agents", "에이전트"),
+    "sessions.title": Entry(
+        "{n} sessions, {mean} each on average", "세션 {n}개, 평균 {mean}", one="One session, {mean}"
+    ),
+    "sessions.one": Entry(
+        "{n} calls in {duration}: {cost}", "호출 {n}건, {duration}: {cost}", one="One call, {duration}: {cost}"
+    ),
+    "sessions.newest_only": Entry("Only its newest {n} calls are shown.", "최근 호출 {n}건만 표시합니다."),
+    "sessions.turn": Entry("Call", "호출"),
+    "sessions.so_far": Entry("so far", "누적"),
+    "sessions.none": Entry("No call names its session", "세션이 기록된 호출이 없습니다"),
+    "sessions.none_do": Entry(
+        'Name it with outlay.context(session="…") or the attribute gen_ai.conversation.id.',
+        'outlay.context(session="…") 또는 gen_ai.conversation.id 속성으로 지정하세요.',
+    ),
+    "agents.title": Entry("{agent} is {share} of what agents spent", "에이전트 지출의 {share}는 {agent}"),
+    "agents.by_step": Entry("By step", "단계별"),
+    "agents.by_tool": Entry("By tool", "도구별"),
+    "agents.none": Entry("No call names its agent", "에이전트가 기록된 호출이 없습니다"),
+    "agents.none_do": Entry(
+        'Decorate it with @outlay.observe(kind="agent") or set the attribute gen_ai.agent.name.',
+        '@outlay.observe(kind="agent")를 붙이거나 gen_ai.agent.name 속성을 지정하세요.',
+    ),
     "traces.order": Entry("Order", "정렬"),
     "traces.newest": Entry("Newest", "최신순"),
     "traces.costliest": Entry("Costliest", "비용순"),

@@ -249,6 +249,9 @@ def _cells(now: datetime, days: int) -> Iterator[dict[str, Any]]:
                 "release": f"v{(days - back // 24) // 9}",
                 "team": team,
                 "feature": feature,
+                "agent": "researcher" if feature == "deep-dive" else None,
+                "step": feature,
+                "session": f"s-{back % 40}" if feature == "deep-dive" else None,
                 "service": service,
                 "provider": provider,
                 "model": model,
@@ -372,8 +375,10 @@ def _explained(row: dict[str, Any]) -> dict[str, Any]:
     half = Decimal(row["cost"]) / 2
     source = "https://openai.com/api/pricing/"
     shared = {"per": "1000000", "currency": "USD", "source_url": source, "checked_at": "2026-11-18"}
+    asked = [{"role": "user", "parts": [{"type": "text", "content": "Which firms make <b>heat pumps</b>?"}]}]
     return {
         **row,
+        "content": {"gen_ai.input.messages": json.dumps(asked), "gen_ai.completion.0.content": "Seven of them."},
         "explain": {
             "lines": [
                 {"bucket": "input", "quantity": "2072", "amount": "2.00", "cost": str(half), **shared},

@@ -64,6 +64,8 @@ SHOTS = [
     Shot(name="first-run-korean-dark", path="/?lang=ko", of="first_run", scheme="dark", wait_for=".o-waiting"),
     Shot(name="unreachable", of="away", wait_for=".o-empty", whole=False),
     Shot(name="no-permission", of="refused", wait_for=".o-empty", whole=False),
+    Shot(name="traces-agents", path="/traces?view=agents", wait_for=".o-ledger"),
+    Shot(name="traces-sessions", path="/traces?view=sessions", wait_for=".o-ledger"),
     Shot(name="traces", path="/traces", wait_for="[data-testid=stDataFrame] canvas", whole=False),
     Shot(name="trace", path="/traces?trace={trace}"),
     Shot(name="trace-dark", path="/traces?trace={trace}", scheme="dark"),

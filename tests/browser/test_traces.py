@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 
 from tests.browser.conftest import Look
@@ -58,3 +59,31 @@ def test_the_waterfall_reads_on_a_phone(look: Open, shown: str):
     seen = look(shown, width=390, height=844)
     page = seen.open(f"/traces?trace={TRACE}", wait_for=".js-plotly-plot .annotation-text")
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth")
+
+
+def test_what_was_said_is_read_beside_its_cost(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open(f"/traces?trace={TRACE}&span=0000000000000007", wait_for="[data-testid=trace-cost]")
+    page.get_by_text("What was said (2)").click()
+    page.get_by_text("Which firms make <b>heat pumps</b>?").wait_for()
+    assert "Seven of them." in seen.text()
+
+
+def test_from_the_costliest_session_to_its_conversation(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/traces", wait_for="[data-testid=stDataFrame]")
+    page.get_by_text("Sessions", exact=True).click()
+    page.get_by_text("sessions, ").wait_for()
+    page.locator(".o-ledger a").first.click()
+    page.get_by_text(re.compile(r"calls in .*: ")).wait_for()
+    assert "session%3As-" in page.url
+    assert "failed: overloaded_error" in seen.text()
+
+
+def test_agents_are_told_by_what_their_steps_cost(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/traces?view=agents", wait_for=".o-ledger")
+    assert "researcher is 100 % of what agents spent" in seen.text()
+    page.get_by_text("By step").wait_for()
+    assert "deep-dive" in seen.text()
+    assert "answer" not in page.locator(".o-ledger").nth(1).inner_text()

@@ -9,7 +9,7 @@ from decimal import Decimal
 import streamlit as st
 
 from outlay_dashboard import client as api
-from outlay_dashboard import controls, details, formats, parts, sentences, states
+from outlay_dashboard import controls, details, formats, parts, states
 from outlay_dashboard.answers import CallRow, LatencyRow, Spend, Totals, total, totals_by
 from outlay_dashboard.figures import lines as figures
 from outlay_dashboard.movers import recorded_since
@@ -180,30 +180,7 @@ def _markers(releases: Spend, starts: Sequence[object]) -> list[figures.Marker]:
 
 def _endpoints(scope: Scope, spend: Spend, latency: Sequence[LatencyRow], by: str) -> None:
     words = scope.words
-    fast = {row.of.get(by): row for row in latency}
-    groups = sorted(
-        totals_by(spend.rows, lambda row: row.of.get(by)).items(),
-        key=lambda pair: (-(pair[1].cost or Decimal(0)), -pair[1].calls),
-    )
-    rows: list[LedgerRow] = []
-    for key, sums in groups[:20]:
-        timed = fast.get(key)
-        per_call = sums.cost / sums.calls if sums.cost is not None and sums.calls else None
-        cells = (
-            shared.cost_of(sums, spend.currency, words),
-            formats.money(per_call, spend.currency),
-            formats.count(sums.calls),
-            formats.duration(timed.p95_ms if timed else None),
-            formats.duration(timed.ttft_p95_ms if timed else None),
-            formats.share(sums.errors, sums.calls),
-        )
-        href = scope.link("traces", filter=scope.with_filter(by, key))
-        rows.append(LedgerRow(name=sentences.name_of(key, by, words), cells=cells, href=href))
-    title = words("service.endpoints", dimension=words.dimension(by))
-    st.html(parts.title(title, shared.measure_of_window(scope, spend.currency)))
-    columns = ("column.spend", "stat.per_call", "column.calls", "stat.p95_short", "stat.ttft_short", "column.errors")
-    head = (shared.capitalised(words.dimension(by)), *(words(column) for column in columns))
-    st.html(parts.ledger(head, rows))
+    shared.costs_by(scope, spend, latency, by, title=words("service.endpoints", dimension=words.dimension(by)))
     controls.choose("detail", ["feature", "step"], by, label=words("control.by"), say=words.dimension, flat=True)
 
 

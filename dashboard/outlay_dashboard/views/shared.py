@@ -15,6 +15,7 @@ from outlay_dashboard.answers import LatencyRow, Spend, SpendRow, Totals, totals
 from outlay_dashboard.colours import colours
 from outlay_dashboard.figures import frame, lines
 from outlay_dashboard.figures.spend import Axis
+from outlay_dashboard.parts import LedgerRow
 from outlay_dashboard.scope import Scope
 from outlay_dashboard.stacks import OTHER, Stack
 from outlay_dashboard.windows import period_end, window_between, window_named
@@ -93,6 +94,33 @@ def cost_of(sums: Totals, currency: str, words: Words) -> str:
     if sums.cost is not None:
         return formats.money(sums.cost, currency)
     return words("not_priced") if sums.unpriced_calls else formats.DASH
+
+
+def costs_by(scope: Scope, spend: Spend, latency: Sequence[LatencyRow], by: str, *, title: str, most: int = 20) -> None:
+    """What each group spent, and how fast and how surely it answered; its name leads to its calls."""
+    words = scope.words
+    fast = {row.of.get(by): row for row in latency}
+    groups = sorted(
+        totals_by(spend.rows, lambda row: row.of.get(by)).items(),
+        key=lambda pair: (-(pair[1].cost or Decimal(0)), -pair[1].calls),
+    )
+    rows: list[LedgerRow] = []
+    for key, sums in groups[:most]:
+        timed = fast.get(key)
+        per_call = sums.cost / sums.calls if sums.cost is not None and sums.calls else None
+        cells = (
+            cost_of(sums, spend.currency, words),
+            formats.money(per_call, spend.currency),
+            formats.count(sums.calls),
+            formats.duration(timed.p95_ms if timed else None),
+            formats.duration(timed.ttft_p95_ms if timed else None),
+            formats.share(sums.errors, sums.calls),
+        )
+        href = scope.link("traces", filter=scope.with_filter(by, key))
+        rows.append(LedgerRow(name=sentences.name_of(key, by, words), cells=cells, href=href))
+    st.html(parts.title(title, measure_of_window(scope, spend.currency)))
+    columns = ("column.spend", "stat.per_call", "column.calls", "stat.p95_short", "stat.ttft_short", "column.errors")
+    st.html(parts.ledger((capitalised(words.dimension(by)), *(words(column) for column in columns)), rows))
 
 
 def comparable(before: int, now: int) -> bool:

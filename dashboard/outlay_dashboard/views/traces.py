@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from outlay_dashboard import client as api
 from outlay_dashboard import controls, details, formats, parts, sentences, states
@@ -16,6 +17,10 @@ from outlay_dashboard.figures import frame
 from outlay_dashboard.figures import trace as figures
 from outlay_dashboard.scope import Scope
 from outlay_dashboard.tree import Step, counted_total, steps
+from outlay_dashboard.views import conversations
+
+CALLS = "calls"
+VIEWS = (CALLS, "sessions", "agents")
 
 NEWEST = "newest"
 ORDERS = (NEWEST, "costliest", "slowest", "failed")
@@ -30,17 +35,23 @@ def show(scope: Scope) -> None:
     trace_id = st.query_params.get("trace")
     if trace_id:
         _one(scope, trace_id.strip())
-    else:
-        _list(scope)
+        return
+    view = asked if (asked := st.query_params.get("view", "")) in VIEWS else CALLS
+    bar = st.container()  # stands above the choice of view, and is filled when what it offers is known
+    controls.choose(
+        "view", VIEWS, view, label=scope.words("traces.view"), say=lambda name: scope.words(f"traces.{name}"), flat=True
+    )
+    {CALLS: _list, "sessions": conversations.sessions, "agents": conversations.agents}[view](scope, bar)
 
 
-def _list(scope: Scope) -> None:
+def _list(scope: Scope, bar: DeltaGenerator) -> None:
     words = scope.words
     order = asked if (asked := st.query_params.get("order", "")) in ORDERS else NEWEST
     shown = int(more) if (more := st.query_params.get("shown", "")).isdecimal() else _PAGE
     wanted = min(shown, _MOST) if order == NEWEST else _LOOKED_AT
     asked_calls = scope.client.begin(api.calls(window=scope.window, counted_only=True, limit=wanted, **scope.about))
-    controls.bar(scope, with_groups=False)
+    with bar:
+        controls.bar(scope, with_groups=False)
     found = asked_calls.get().rows
     if not found:
         if states.nothing_recorded(scope):
