@@ -32,7 +32,7 @@ DAY_ONE = (datetime.now(UTC) - timedelta(days=70)).replace(day=1, hour=0, minute
 
 _numbers = itertools.count(1)
 
-_CHARGE = "cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at"
+_CHARGE = "cost, charge_cost, charge_currency, charge_status, price_ids, price_version, priced_at, fx_rate_id"
 
 
 class Shop:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -12,6 +13,9 @@ from outlay_collector.cli.database import transaction
 from outlay_collector.cli.output import AsJson, show, show_json
 from outlay_collector.errors import BadRequest, NotFound
 from outlay_collector.settings import Settings
+
+if TYPE_CHECKING:
+    from outlay_collector.pricing.reprice.scope import Scope, Totals
 
 app = typer.Typer(help="Give calls of the past the prices of today: look first, apply, undo.")
 
@@ -26,6 +30,10 @@ def reprice(
     project: Annotated[str | None, typer.Option("--project", help="Only this project; default all.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only this provider.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model; * stands for anything.")] = None,
+    currency: Annotated[
+        str | None,
+        typer.Option("--currency", help="Only calls whose price is in this one, which is not the instance's."),
+    ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write it; without, it is only shown.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -41,12 +49,43 @@ def reprice(
     settings = Settings()
     with transaction(settings) as connection:
         window = parse_window(since, until, settings.zone, datetime.now(UTC))
-        scope = Scope(window=window, project_id=_project(connection, project), provider=provider, model=model)
+        scope = Scope(
+            window=window,
+            project_id=_project(connection, project),
+            provider=provider,
+            model=model,
+            currency=currency.upper() if currency else None,
+        )
         if apply:
             job = store.ask(connection, scope, actor=ACTOR)
             _run(connection, job.id, settings.zone, as_json)
         else:
             _preview(connection, scope, as_json)
+
+
+def look(connection: Any, scopes: Sequence[Scope]) -> tuple[Totals, list[Scope]]:
+    """Show what these scopes would cost under the price book as this transaction sees it, and which of them change."""
+    from outlay_collector.access.store import project_ids
+    from outlay_collector.pricing.reprice import scope as shapes
+    from outlay_collector.pricing.reprice import store
+    from outlay_collector.pricing.store import load_book
+
+    book, totals = load_book(connection), shapes.Totals()
+    found = [(scope, store.preview(connection, book, scope)) for scope in scopes]
+    for _, sums in found:
+        totals.add(sums)
+    names = {number: name for name, number in project_ids(connection).items()}
+    _table([shapes.as_json(one, names) for _, sums in found for one in shapes.by_model(sums) if one.changed_calls])
+    typer.echo(_sentence(totals.as_json()))
+    return totals, [scope for scope, sums in found if any(one.changed_calls for one in sums)]
+
+
+def apply_all(connection: Any, scopes: Sequence[Scope], zone: ZoneInfo) -> None:
+    """Reprice these scopes, each as a job of its own. Commits."""
+    from outlay_collector.pricing.reprice import store
+
+    for scope in scopes:
+        _run(connection, store.ask(connection, scope, actor=ACTOR).id, zone, as_json=False)
 
 
 def _project(connection: Any, name: str | None) -> int | None:
@@ -73,8 +112,15 @@ def _preview(connection: Any, scope: Any, as_json: bool) -> None:
     if as_json:
         show_json({"price_version": book.version, "totals": totals.as_json(), "rows": rows})
         return
+    _table([shapes.as_json(one, names) for one in shapes.by_model(sums) if one.changed_calls])
+    typer.echo(_sentence(totals.as_json()))
+    if totals.changed_calls:
+        typer.echo("Nothing was written; --apply does.")
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> None:
     show(
-        [shapes.as_json(one, names) for one in shapes.by_model(sums) if one.changed_calls],
+        rows,
         {
             "project": "project",
             "provider": "provider",
@@ -87,9 +133,6 @@ def _preview(connection: Any, scope: Any, as_json: bool) -> None:
         as_json=False,
         empty="No call would cost anything else.",
     )
-    typer.echo(_sentence(totals.as_json()))
-    if totals.changed_calls:
-        typer.echo("Nothing was written; --apply does.")
 
 
 def _sentence(totals: dict[str, Any]) -> str:

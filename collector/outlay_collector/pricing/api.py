@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from outlay_collector.access.api import Asking, Reader, Reading, Writing, projects_of, require, state_of
 from outlay_collector.access.keys import Access
-from outlay_collector.errors import BadRequest, Forbidden
+from outlay_collector.errors import BadRequest, Conflict, Forbidden
 from outlay_collector.ledger.bridge import bridge
 from outlay_collector.ledger.reads import store as sums
 from outlay_collector.ledger.reads.api import Asked
@@ -21,6 +21,10 @@ from outlay_collector.ledger.reads.question import Interval, sources
 from outlay_collector.pricing import listing, store
 from outlay_collector.pricing.change import as_json as change_as_json
 from outlay_collector.pricing.coverage import as_json, coverage
+from outlay_collector.pricing.currencies import store as fx
+from outlay_collector.pricing.currencies.files import imported
+from outlay_collector.pricing.currencies.rates import as_json as rate_as_json
+from outlay_collector.pricing.currencies.rates import latest
 from outlay_collector.pricing.nearest import nearest
 from outlay_collector.pricing.quote import MOST_CASES, override_rows, quote
 from outlay_collector.pricing.worth import worth_at
@@ -114,6 +118,66 @@ def undo(version: int, access: Priser, connection: Writing) -> dict[str, Any]:
     if access.project_id is not None:
         raise Forbidden("This key is bound to one project; versions concern all of them.")
     return {"price_version": store.undo(connection, version, actor=access.key_id)}
+
+
+class RateFile(BaseModel):
+    """Exchange rates as the ECB writes them, or as `date,base,currency,rate[,until]`."""
+
+    csv: str = Field(max_length=20_000_000)
+    base: str = Field(default="EUR", max_length=3, description="Of a wide file.")
+    name: str = Field(default="rates", max_length=200, description="Where they are from, for whoever reads a charge.")
+    dry_run: bool = Field(default=False, description="Only say what would change.")
+    allow_leaps: bool = Field(default=False, description="Accept rates that are more than twice the last one.")
+
+
+@router.get("/prices/rates")
+def list_rates(
+    request: Request,
+    access: Reader,
+    connection: Reading,
+    currency: Annotated[
+        str | None, Query(max_length=3, description="Every day of it; absent: the last of each.")
+    ] = None,
+) -> dict[str, Any]:
+    """Exchange rates into the instance's currency; `missing` are currencies of prices that have none today."""
+    book, now = state_of(request).book(), datetime.now(UTC)
+    version = store.newest_version(connection)
+    found = fx.rates(connection, version, currencies=None if currency is None else [currency.upper()])
+    used = sorted({row.currency for row in listing.only_for(book.prices, access.project_id)} - {book.currency})
+    return {
+        "currency": book.currency,
+        "price_version": version,
+        "in_use": used,
+        "missing": [
+            {"currency": one, "reason": book.rates.why_not(one, now)} for one in used if not book.rates.find(one, now)
+        ],
+        "rows": [rate_as_json(row) for row in (latest(found) if currency is None else reversed(found))],
+    }
+
+
+@router.post("/prices/rates", status_code=201)
+def import_rates(request: Request, access: Priser, connection: Writing, new: RateFile) -> dict[str, Any]:
+    """Import rates as a version, for calls from now on; `reprice` with a `currency` gives them to calls of the past."""
+    if access.project_id is not None:
+        raise Forbidden("This key is bound to one project; exchange rates concern all of them.")
+    settings = state_of(request).settings
+    try:
+        rates = imported(new.csv, base=new.base, target=settings.currency, zone=settings.zone, source=new.name)
+    except ValueError as error:
+        raise BadRequest(f"Those are no rates: {error}.") from error
+    done = store.import_rates(
+        connection, rates, name=new.name, actor=access.key_id, apply=not new.dry_run, allow_leaps=new.allow_leaps
+    )
+    if done.diff.refusals and not (new.allow_leaps or new.dry_run):
+        raise Conflict(" ".join(done.diff.refusals[:5]) + " Say allow_leaps if that is right.")
+    return {
+        "price_version": done.version,
+        "added": done.diff.added,
+        "changed": [{"old": rate_as_json(old), "new": rate_as_json(new_one)} for old, new_one in done.diff.changed],
+        "currencies": done.diff.currencies,
+        "from": done.diff.since,
+        "refusals": done.diff.refusals,
+    }
 
 
 @router.get("/coverage")

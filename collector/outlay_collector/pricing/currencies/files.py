@@ -11,9 +11,10 @@ import io
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
 
 from outlay_collector.pricing.currencies.codes import currency
-from outlay_collector.pricing.currencies.rates import Quote
+from outlay_collector.pricing.currencies.rates import Quote, Rate, crossed
 
 ECB = "EUR"
 _NONE = ("", "N/A", "-")
@@ -38,6 +39,17 @@ def read(text: str, *, base: str = ECB) -> list[Quote]:
         except (ValueError, KeyError, InvalidOperation) as error:
             said = "a number is missing or none" if isinstance(error, InvalidOperation) else error
             raise ValueError(f"line {rows.line_num}: {said}") from error
+    return found
+
+
+def imported(
+    text: str, *, base: str, target: str, zone: ZoneInfo, source: str, since: date | None = None
+) -> list[Rate]:
+    """A file's rates into ``target``, from the day ``since`` on. ValueError when it has none, or cannot be read."""
+    quotes = [quote for quote in read(text, base=base) if since is None or quote.day >= since]
+    found = crossed(quotes, target=target, zone=zone, source=source)
+    if not found:
+        raise ValueError(f"there is no line from which a rate into {target}, the instance's currency, follows")
     return found
 
 

@@ -240,6 +240,15 @@ def _plain(rate: Decimal) -> str:
     return f"{rate.normalize():f}"
 
 
+def latest(rows: Iterable[Rate]) -> list[Rate]:
+    """The newest rate of each currency."""
+    newest: dict[str, Rate] = {}
+    for row in rows:
+        if row.currency not in newest or newest[row.currency].day < row.day:
+            newest[row.currency] = row
+    return [newest[currency] for currency in sorted(newest)]
+
+
 def as_json(row: Rate) -> dict[str, object]:
     """The shape of the API's and the command's rows; amounts are decimal strings."""
     return {

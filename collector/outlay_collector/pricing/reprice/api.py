@@ -29,6 +29,9 @@ class Repricing(BaseModel):
     project: str | None = Field(default=None, max_length=100, description="Absent: every project.")
     provider: str | None = Field(default=None, max_length=100)
     model: str | None = Field(default=None, max_length=300, description="* stands for anything.")
+    currency: str | None = Field(
+        default=None, max_length=3, description="Only calls whose price is in this one, which is not the instance's."
+    )
     apply: bool = Field(default=False, description="Write it; else only say what would change.")
 
 
@@ -42,6 +45,7 @@ def reprice(request: Request, access: Repricer, connection: Writing, wanted: Rep
         project_id=projects_of(access, wanted.project, state)[0] if bound else None,
         provider=wanted.provider,
         model=wanted.model,
+        currency=wanted.currency.upper() if wanted.currency else None,
     )
     names = {number: name for name, number in state.project_ids().items()}
     if wanted.apply:

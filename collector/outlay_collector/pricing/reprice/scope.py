@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from outlay_collector.ledger.buckets import Window
+from outlay_collector.pricing.currencies.rates import RateDiff
 from outlay_collector.pricing.price import difference, plus
 from outlay_collector.pricing.quote import money
 
@@ -84,6 +86,13 @@ class Totals:
             "cost_after": money(self.cost_after),
             "difference": money(_difference(self.cost_before, self.cost_after)),
         }
+
+
+def rate_scopes(diff: RateDiff, *, now: datetime, retention: timedelta) -> list[Scope]:
+    """The calls that an import of exchange rates concerns: of each of its currencies, from its first day on."""
+    since = diff.since
+    start = now - retention if since is None else max(since, now - retention)
+    return [Scope(window=Window(start, now), currency=currency) for currency in diff.currencies] if start < now else []
 
 
 def by_model(sums: Iterable[Sum]) -> list[Sum]:
