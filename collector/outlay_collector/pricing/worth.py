@@ -22,9 +22,10 @@ def worth_at(book: Book, at: datetime, dimensions: Sequence[str], project_id: in
 
     def worth(group: Group, tokens: Mapping[str, int]) -> tuple[float, float] | None:
         def costs(usage: Usage) -> Decimal | None:
-            return book.charge(
+            charge = book.charge(
                 provider=group[provider_at], model=group[model_at], usage=usage, at=at, project_id=project_id
-            ).cost
+            )
+            return book.booked(charge, at).cost
 
         factor = max(tokens.get("input_tokens", 0), tokens.get("output_tokens", 0), 1) / _ORDINARY
         cached, plain = costs(_usage(tokens, factor, cached=True)), costs(_usage(tokens, factor, cached=False))
