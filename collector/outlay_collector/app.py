@@ -21,6 +21,8 @@ from outlay_collector import __version__
 from outlay_collector.access import api as access_api
 from outlay_collector.access import store as access_store
 from outlay_collector.access.ring import KeyRing
+from outlay_collector.alerts import api as alerts_api
+from outlay_collector.alerts.watch import api as watch_api
 from outlay_collector.alerts.webhooks import api as webhooks_api
 from outlay_collector.calls.reads import api as calls_api
 from outlay_collector.db.engine import connect, pool
@@ -90,7 +92,9 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         reprice_api.router,
         deadletters_api.router,
         export_api.router,
+        alerts_api.router,
         webhooks_api.router,
+        watch_api.router,
     ):
         app.include_router(router)
     _add_health(app)

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from outlay_collector.alerts.watch.jobs import Watch
 from outlay_collector.alerts.webhooks.jobs import Deliverer
 from outlay_collector.alerts.webhooks.store import forget as forget_events
 from outlay_collector.calls.store import lag_seconds, settle_round, waiting_projects
@@ -243,7 +244,7 @@ def run(settings: Settings) -> None:
     with connect(database_url) as connection:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
-    threads = [Pulse(settings, database_url), Jobs(settings, database_url), Deliverer(settings, database_url)]
+    threads = [part(settings, database_url) for part in (Pulse, Jobs, Deliverer, Watch)]
     for thread in threads:
         thread.start()
     try:
