@@ -73,6 +73,30 @@ class Totals:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ChangedPart:
+    """One group's share of a change; ``filters`` find its calls."""
+
+    filters: tuple[str, ...]
+    effects: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bridge:
+    """Why spend changed: ``effects`` sum to ``after - before`` exactly. ``parts`` are the groups that changed most."""
+
+    before: Decimal
+    after: Decimal
+    effects: Mapping[str, Decimal]
+    parts: tuple[ChangedPart, ...] = ()
+
+    def most_of(self, effect: str) -> ChangedPart | None:
+        """The group that made up most of an effect, in its direction."""
+        sign = 1 if self.effects[effect] > 0 else -1
+        found = [part for part in self.parts if part.effects.get(effect, 0) * sign > 0]
+        return max(found, key=lambda part: part.effects[effect] * sign, default=None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LatencyRow:
     period_start: datetime | None
     of: Mapping[str, str | None]
@@ -339,6 +363,20 @@ def read_latency(answer: Json, dimensions: Sequence[str]) -> tuple[LatencyRow, .
 
 def read_calls(answer: Json) -> Calls:
     return Calls(rows=tuple(read_call(row) for row in answer["rows"]), next_cursor=answer.get("next_cursor"))
+
+
+def read_bridge(body: Json) -> Bridge:
+    def effects(found: Iterable[Json]) -> dict[str, Decimal]:
+        return {str(one["effect"]): Decimal(one["amount"]) for one in found}
+
+    return Bridge(
+        before=Decimal(body["before"]),
+        after=Decimal(body["after"]),
+        effects=effects(body["effects"]),
+        parts=tuple(
+            ChangedPart(filters=tuple(part["filter"]), effects=effects(part["effects"])) for part in body["parts"]
+        ),
+    )
 
 
 def read_call(row: Json) -> CallRow:

@@ -267,6 +267,21 @@ def spend(
     )
 
 
+def bridge(
+    window: Window,
+    before: Window,
+    *,
+    project: str | None = None,
+    group_by: Sequence[str] = (),
+    filters: Sequence[str] = (),
+) -> Question[answers.Bridge]:
+    """Why spend changed from ``before`` to ``window``."""
+    earlier = {"before_from": before.start, "before_to": before.end}
+    return Question(
+        "/api/v1/bridge", answers.read_bridge, _about(window, project, "none", group_by, filters, parts=200, **earlier)
+    )
+
+
 def latency(
     window: Window,
     *,

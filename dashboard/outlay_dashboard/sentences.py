@@ -8,8 +8,7 @@ from decimal import Decimal
 from html import escape
 
 from outlay_dashboard import formats
-from outlay_dashboard.answers import Totals
-from outlay_dashboard.bridge import Bridge
+from outlay_dashboard.answers import Bridge, Totals
 from outlay_dashboard.movers import Mover
 from outlay_dashboard.stacks import OTHER, Stack
 from outlay_dashboard.windows import HOUR, MONTH, WEEK, Window, period_end

@@ -104,6 +104,8 @@ class FakeApi:
             return (
                 (200, {"trace_id": rows[0]["trace_id"], "rows": rows}) if rows else (404, {"detail": "No such trace."})
             )
+        if path == "/api/v1/bridge":
+            return 200, self._bridge(query)
         if path.startswith("/api/v1/calls/"):
             trace_id, span_id = path.split("/")[-2:]
             rows = [row for row in _trace(self.now, 0) if (row["trace_id"], row["span_id"]) == (trace_id, span_id)]
@@ -151,6 +153,20 @@ class FakeApi:
             "complete_until": (datetime.now(UTC) - timedelta(seconds=4)).isoformat(),
             "rows": rows,
         }
+
+    def _bridge(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """Half of the change by calls, half by prices; all of it made by one feature and model."""
+        sums = []
+        for start, end in (("before_from", "before_to"), ("from", "to")):
+            cells = self._matching({**query, "from": query[start], "to": query[end]})
+            sums.append(sum((cell["cost"] for cell in cells if cell["cost"] is not None), Decimal(0)))
+        half = ((sums[1] - sums[0]) / 2).quantize(Decimal("0.01"))
+        effects = [
+            {"effect": "volume", "amount": str(half)},
+            {"effect": "price", "amount": str(sums[1] - sums[0] - half)},
+        ]
+        part = {"filter": ["feature:deep-dive", "model:claude-opus-4-5"], "effects": effects}
+        return {"before": str(sums[0]), "after": str(sums[1]), "effects": effects, "parts": [part]}
 
     def _latency(self, query: dict[str, list[str]]) -> dict[str, Any]:
         dimensions = [name for name in query.get("group_by", [""])[0].split(",") if name]

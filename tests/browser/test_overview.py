@@ -97,6 +97,21 @@ def test_from_a_bar_to_the_call_behind_it_in_three_clicks(look: Open, shown: str
     page.get_by_text("Usage").first.wait_for()
 
 
+def test_from_what_changed_to_the_calls_that_made_most_of_it(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/?window=7d", wait_for=".o-headline")
+    figure = page.locator(".js-plotly-plot").nth(1)
+    figure.locator(".annotation-text").first.wait_for()
+    effect = figure.locator(".bars .point path").nth(1)
+    effect.scroll_into_view_if_needed()
+    seen.settle()
+    bar = effect.bounding_box()
+    assert bar is not None
+    page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    page.wait_for_url("**/traces?**")
+    assert "filter=feature%3Adeep-dive&filter=model%3Aclaude-opus-4-5" in page.url
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1360])
 def test_no_text_is_cut_off_or_wider_than_the_page(look: Open, shown: str, scheme: str, width: int):

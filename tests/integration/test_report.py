@@ -93,3 +93,9 @@ def test_a_picture_is_as_tall_as_the_report(shop: Shop, database_url: str, tmp_p
     with Image.open(picture) as drawn:
         assert drawn.width == 1440
         assert 600 < drawn.height < 4000
+
+
+def test_the_bridge_explains_the_change_to_the_last_digit(shop: Shop, database_url: str):
+    ran = outlay("report", "--period", DAY, "--json", env={"OUTLAY_DATABASE_URL": database_url})
+    change = json.loads(ran.stdout)["change"]
+    assert sum(map(Decimal, change.values())) == Decimal(10)

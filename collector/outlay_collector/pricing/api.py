@@ -17,7 +17,7 @@ from outlay_collector.ledger.bridge import bridge
 from outlay_collector.ledger.reads import store as sums
 from outlay_collector.ledger.reads.api import Asked
 from outlay_collector.ledger.reads.periods import previous
-from outlay_collector.ledger.reads.question import Interval, sources
+from outlay_collector.ledger.reads.question import Interval, parse_window, sources
 from outlay_collector.pricing import listing, store
 from outlay_collector.pricing.change import as_json as change_as_json
 from outlay_collector.pricing.coverage import as_json, coverage
@@ -197,6 +197,8 @@ def why(
     question: Asked,
     connection: Asking,
     parts: Annotated[int, Query(ge=0, le=1000, description="Groups to name, those that changed most first.")] = 20,
+    before_from: Annotated[str | None, Query(description="ISO 8601: another window to compare with.")] = None,
+    before_to: Annotated[str | None, Query(description="Its end, excluded; default `from`.")] = None,
 ) -> dict[str, Any]:
     """Why spend changed against the same stretch of time before: volume, retries, mix, size, cache, price.
 
@@ -206,7 +208,14 @@ def why(
     shown = question.group_by or ("feature", "model")
     dimensions = tuple(dict.fromkeys((*shown, "provider", "model")))
     now = replace(question, group_by=dimensions, interval=Interval.NONE)
-    was = replace(now, window=previous(question.window, question.zone))
+    earlier = (
+        previous(question.window, question.zone)
+        if before_from is None
+        else parse_window(
+            before_from, before_to or question.window.start.isoformat(), question.zone, question.window.end
+        )
+    )
+    was = replace(now, window=earlier)
     before, after = (
         sums.spend(connection, one, sources(one, state.settings.zone), state.settings.time_zone) for one in (was, now)
     )

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 
+from outlay_collector.ledger.bridge import bridge
 from outlay_collector.ledger.reads import store as ledger
 from outlay_collector.ledger.reads.completeness import Completeness, completeness
 from outlay_collector.ledger.reads.question import Filter, Interval, Question, sources
+from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.coverage import coverage
 from outlay_collector.pricing.store import load_book
+from outlay_collector.pricing.worth import worth_at
 from outlay_collector.reports.period import Period
 from outlay_collector.reports.report import (
     BREAKDOWNS,
     GROUPED_BY,
     Report,
+    Rows,
     breakdown,
     by_day,
     by_provider_and_model,
@@ -53,6 +58,7 @@ def made(
         by_project = breakdown(_rows(connection, spent, settings), was, "project")
         if by_project is not None and len(by_project.parts) > 1:
             found.insert(0, by_project)
+    book = load_book(connection)
     return Report(
         period=period,
         scope=_scope(projects, filters),
@@ -61,14 +67,20 @@ def made(
         before=total(before),
         days=by_day(_rows(connection, replace(asked, interval=Interval.DAY), settings), period),
         breakdowns=tuple(part for part in found if part is not None),
-        change={},
-        gaps=coverage(load_book(connection), by_provider_and_model(now), at=period.now).gaps,
+        change=_change(before, now, book, period) if total(before).cost is not None else {},
+        gaps=coverage(book, by_provider_and_model(now), at=period.now).gaps,
         completeness=_completeness(connection, asked, period.now, settings),
     )
 
 
 def _rows(connection: Connection, question: Question, settings: Settings) -> list[dict[str, Any]]:
     return ledger.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+
+
+def _change(before: Rows, now: Rows, book: Book, period: Period) -> dict[str, Decimal]:
+    """Why the total changed, effect by effect, at the prices of the period before."""
+    found = bridge(before, now, GROUPED_BY, worth_at(book, period.previous.start, GROUPED_BY))
+    return {effect.value: amount for effect, amount in found.effects.items()}
 
 
 def _scope(projects: dict[str, int], filters: Sequence[Filter]) -> tuple[str, ...]:

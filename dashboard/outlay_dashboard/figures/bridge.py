@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from outlay_dashboard import formats
-from outlay_dashboard.bridge import Bridge
+from outlay_dashboard.answers import Bridge
 from outlay_dashboard.figures.frame import frame
 from outlay_dashboard.theme import Look
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import streamlit as st
 
 from outlay_dashboard import client as api
 from outlay_dashboard import controls, formats, parts, sentences, states
-from outlay_dashboard.answers import LatencyRow, Spend, Totals, total, totals_by
-from outlay_dashboard.bridge import bridge
+from outlay_dashboard.answers import Bridge, LatencyRow, Spend, Totals, total, totals_by
 from outlay_dashboard.figures import bridge as drawn_bridge
 from outlay_dashboard.figures import ranking
 from outlay_dashboard.figures import spend as figures
@@ -34,7 +35,7 @@ def show(scope: Scope) -> None:
     asked_latency = scope.client.begin(api.latency(window, **about))
     asked_latency_before = scope.client.begin(api.latency(before, **about))
     asked_why_now = scope.client.begin(api.spend(window, group_by=EXPLAINED_BY, **about))
-    asked_why_was = scope.client.begin(api.spend(before, group_by=EXPLAINED_BY, **about))
+    asked_why = scope.client.begin(api.bridge(window, before, group_by=EXPLAINED_BY, **about))
     asked_ranks = scope.client.begin(shared.ranking(scope, scope.by))
 
     controls.bar(scope)
@@ -57,7 +58,7 @@ def show(scope: Scope) -> None:
     _over_time(scope, now, was, layers, painted)
     st.space("small")
     if total(was.rows).cost:
-        _changed(scope, now, was, asked_why_now.get(), asked_why_was.get())
+        _changed(scope, now, was, asked_why.get())
     else:
         _made_of(scope, asked_why_now.get())
 
@@ -265,12 +266,11 @@ def _drill(scope: Scope, key: str | None) -> str:
     return scope.link("overview", filter=scope.with_filter(scope.by, key), by=by)
 
 
-def _changed(scope: Scope, now: Spend, was: Spend, why_now: Spend, why_was: Spend) -> None:
-    """Why the total changed, and whose change it was."""
+def _changed(scope: Scope, now: Spend, was: Spend, made: Bridge) -> None:
+    """Why the total changed, and whose change it was. A bar opens the calls that made up most of it."""
     words = scope.words
     base = words(f"before.{scope.window.name}")
     left, right = st.columns(2, gap="large")
-    made = bridge(why_was.rows, why_now.rows, EXPLAINED_BY)
     if made.effects:
         with left:
             answer = sentences.why_changed(made, now.currency, words)
@@ -279,15 +279,34 @@ def _changed(scope: Scope, now: Spend, was: Spend, why_now: Spend, why_was: Spen
             st.html(parts.title(answer, measure + cut))
             ends = (words("bridge.before"), words("bridge.now"))
             names = {effect: words(f"effect.{effect}") for effect in made.effects}
-            shared.chart(
+            points = shared.chart(
                 drawn_bridge.what_changed(made, names=names, ends=ends, currency=now.currency, look=scope.look),
                 name="what_changed",
                 alt=answer,
+                clickable=True,
             )
+            _open_cause(scope, made, points or [])
     moved = movers(was.rows, now.rows, scope.by)
     if len(moved) > 1:  # with one group the headline has said it all
         with right:
             _moved(scope, moved, now.currency, base)
+
+
+def _open_cause(scope: Scope, made: Bridge, points: Sequence[dict[str, Any]]) -> None:
+    """The calls of the group behind a clicked effect; of the ends, all calls of the window."""
+    if not points:
+        return
+    place = int(points[0]["x"]) - 1
+    effects = list(made.effects)
+    part = made.most_of(effects[place]) if 0 <= place < len(effects) else None
+    filters = scope.filters
+    for text in part.filters if part else ():
+        dimension, _, value = text.partition(":")
+        known = tuple(
+            one for one in filters if not one.startswith((f"{dimension.removesuffix('!')}:", f"{dimension}:"))
+        )
+        filters = (*known, f"{dimension}:{value}")
+    st.switch_page(scope.pages["traces"], query_params=scope.address(filter=filters))
 
 
 def _moved(scope: Scope, moved: list[Mover], currency: str, base: str) -> None:

@@ -149,7 +149,7 @@ def test_every_form_has_the_same_total(language: str):
     report = made(
         [row("1234.5", team="search", model="gpt-5")],
         [row("1000", team="search", model="gpt-5")],
-        change={"volume": Decimal("300"), "rate": Decimal("-65.5")},
+        change={"volume": Decimal("300"), "price": Decimal("-65.5")},
         outlook=Outlook(low=Decimal(4000), middle=Decimal(5000), high=Decimal(6000), low_confidence=True),
     )
     for shown in (printed(report, language), page(report, Words(language))):
