@@ -46,6 +46,7 @@ from outlay_collector.receive.deadletters import api as deadletters_api
 from outlay_collector.receive.traffic import Traffic
 from outlay_collector.settings import Settings
 from outlay_collector.state import State
+from outlay_collector.units import api as units_api
 
 logger = logging.getLogger("outlay.collector")
 
@@ -91,6 +92,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         pricing_api.router,
         reprice_api.router,
         deadletters_api.router,
+        units_api.router,
         export_api.router,
         alerts_api.router,
         webhooks_api.router,

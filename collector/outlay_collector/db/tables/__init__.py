@@ -1,6 +1,17 @@
 """The schema as SQLAlchemy Core sees it: for migrations and their test. Queries are in ``store.py`` and ``sql/``."""
 
-from outlay_collector.db.tables import alerts, attribution, identity, ledger, months, operation, prices, reprice, spans
+from outlay_collector.db.tables import (
+    alerts,
+    attribution,
+    identity,
+    ledger,
+    months,
+    operation,
+    outcomes,
+    prices,
+    reprice,
+    spans,
+)
 from outlay_collector.db.tables.base import metadata
 
 __all__ = [
@@ -11,6 +22,7 @@ __all__ = [
     "metadata",
     "months",
     "operation",
+    "outcomes",
     "prices",
     "reprice",
     "spans",
