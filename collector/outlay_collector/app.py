@@ -24,6 +24,7 @@ from outlay_collector.access.ring import KeyRing
 from outlay_collector.alerts import api as alerts_api
 from outlay_collector.alerts.watch import api as watch_api
 from outlay_collector.alerts.webhooks import api as webhooks_api
+from outlay_collector.budgets import api as budgets_api
 from outlay_collector.calls.reads import api as calls_api
 from outlay_collector.db.engine import connect, pool
 from outlay_collector.db.revisions import current_revision, newest_revision
@@ -97,6 +98,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         alerts_api.router,
         webhooks_api.router,
         watch_api.router,
+        budgets_api.router,
     ):
         app.include_router(router)
     _add_health(app)

@@ -19,6 +19,8 @@ import psycopg
 from outlay_collector.alerts.watch.jobs import Watch
 from outlay_collector.alerts.webhooks.jobs import Deliverer
 from outlay_collector.alerts.webhooks.store import forget as forget_events
+from outlay_collector.budgets.watch.jobs import Watch
+from outlay_collector.budgets.watch.store import forget as forget_budgets
 from outlay_collector.calls.store import lag_seconds, settle_round, waiting_projects
 from outlay_collector.db.engine import connect, conninfo
 from outlay_collector.db.jobs import queue
@@ -226,6 +228,7 @@ def housekeeping(settings: Settings, database_url: str) -> None:
         # A partition goes when all of its day is too old.
         reprice.forget(connection, before=now - settings.retention - DAY)
         months.forget(connection, before=now - settings.retention - DAY)
+        forget_budgets(connection, now=now)
     if done.create or done.drop:
         logger.info("partitions: %d made, %d dropped", len(done.create), len(done.drop))
     if done.left:
@@ -245,6 +248,12 @@ def run(settings: Settings) -> None:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
     threads = [part(settings, database_url) for part in (Pulse, Jobs, Deliverer, Watch)]
+    threads = [
+        Pulse(settings, database_url),
+        Jobs(settings, database_url),
+        Watch(database_url),
+        Deliverer(settings, database_url),
+    ]
     for thread in threads:
         thread.start()
     try:

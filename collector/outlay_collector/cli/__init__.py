@@ -27,6 +27,7 @@ COMMANDS = (
     ("attribution", "attribution", "Say for whom calls were made, by dated rules: look first, apply, undo."),
     ("webhook", "webhook", "Tell people: add receivers of alerts, try them, read and repeat deliveries."),
     ("outcome", "outcome", "Import how work ended, so that a success has a cost."),
+    ("budget", "budget", "Say what may be spent, in a file; and see how budgets stand."),
     ("explain", "explain", "Show how one call's charge came about, down to the source of each rate."),
     ("gpu", "gpu", "GPUs of your own: telemetry, rates, what tokens cost, sizing, break-even."),
     ("deadletter", "deadletter", "Read what was refused, and send it again."),

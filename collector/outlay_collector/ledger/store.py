@@ -65,11 +65,27 @@ def take_dirty(connection: Connection, project_id: int) -> set[datetime]:
     return {minute for (minute,) in rows}
 
 
+def take_changes(connection: Connection, project_id: int) -> set[datetime]:
+    """Minutes whose sums were made again since this was last asked, for whoever follows the project's sums."""
+    rows = connection.execute(
+        "DELETE FROM sum_change WHERE project_id = %s RETURNING minutes", (project_id,)
+    ).fetchall()
+    return {minute for (minutes,) in rows for minute in minutes}
+
+
+def changed_projects(connection: Connection) -> list[int]:
+    """Projects with something to take."""
+    rows = connection.execute("SELECT DISTINCT project_id FROM sum_change ORDER BY project_id").fetchall()
+    return [project_id for (project_id,) in rows]
+
+
 def roll_up(
     connection: Connection, project_id: int, minutes: Iterable[datetime], *, now: datetime, zone: ZoneInfo
 ) -> None:
     """Make the sums of every bucket that holds one of ``minutes`` again. The caller holds the project's lock."""
-    todo = recompute(minutes, now=now, zone=zone)
+    changed = sorted(set(minutes))
+    connection.execute("INSERT INTO sum_change (project_id, minutes) VALUES (%s, %s)", (project_id, changed))
+    todo = recompute(changed, now=now, zone=zone)
     connection.execute(_HASH_RATHER_THAN_SORT)
     run = _Runner(connection, project_id, zone)
     for window in todo.minutes:

@@ -3,6 +3,7 @@
 from outlay_collector.db.tables import (
     alerts,
     attribution,
+    budgets,
     identity,
     ledger,
     months,
@@ -17,6 +18,7 @@ from outlay_collector.db.tables.base import metadata
 __all__ = [
     "alerts",
     "attribution",
+    "budgets",
     "identity",
     "ledger",
     "metadata",

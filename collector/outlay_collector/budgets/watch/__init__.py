@@ -1,0 +1,1 @@
+"""Watching budgets: their sums follow what was spent, and who is to be told is told once."""
