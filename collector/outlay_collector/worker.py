@@ -19,7 +19,7 @@ import psycopg
 from outlay_collector.alerts.watch.jobs import Watch
 from outlay_collector.alerts.webhooks.jobs import Deliverer
 from outlay_collector.alerts.webhooks.store import forget as forget_events
-from outlay_collector.budgets.watch.jobs import Watch
+from outlay_collector.budgets.watch.jobs import Follower
 from outlay_collector.budgets.watch.store import forget as forget_budgets
 from outlay_collector.calls.store import lag_seconds, settle_round, waiting_projects
 from outlay_collector.db.engine import connect, conninfo
@@ -247,13 +247,7 @@ def run(settings: Settings) -> None:
     with connect(database_url) as connection:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
-    threads = [part(settings, database_url) for part in (Pulse, Jobs, Deliverer, Watch)]
-    threads = [
-        Pulse(settings, database_url),
-        Jobs(settings, database_url),
-        Watch(database_url),
-        Deliverer(settings, database_url),
-    ]
+    threads = [part(settings, database_url) for part in (Pulse, Jobs, Follower, Deliverer, Watch)]
     for thread in threads:
         thread.start()
     try:

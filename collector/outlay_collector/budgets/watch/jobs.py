@@ -15,6 +15,7 @@ from outlay_collector.budgets.watch import store
 from outlay_collector.db.engine import connect
 from outlay_collector.db.store import beat
 from outlay_collector.ledger.store import changed_projects
+from outlay_collector.settings import Settings
 
 logger = logging.getLogger("outlay.worker")
 
@@ -30,10 +31,11 @@ SWEEP_SECONDS = 300.0
 """Between two looks at every budget: time alone makes forecasts, and arms what was told."""
 
 
-class Watch:
+class Follower:
     """Budgets follow the sums that settlement makes; in a thread of its own, shared between workers by project."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        del settings  # budgets carry their own zones
         self._url = database_url
         self._stop = threading.Event()
         self._swept: dict[int, float] = {}  # project -> when its budgets were all looked at, by the monotonic clock
