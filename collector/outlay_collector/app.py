@@ -21,6 +21,7 @@ from outlay_collector import __version__
 from outlay_collector.access import api as access_api
 from outlay_collector.access import store as access_store
 from outlay_collector.access.ring import KeyRing
+from outlay_collector.access.wall import store as wall
 from outlay_collector.alerts import api as alerts_api
 from outlay_collector.alerts.watch import api as watch_api
 from outlay_collector.alerts.webhooks import api as webhooks_api
@@ -146,6 +147,7 @@ class _Parts:
             project_ids=self._cached.project_ids,
             content_modes=self._cached.content_modes,
             look_again=self._cached.look_again,
+            walled=self._cached.walled,
             committer=Committer(
                 lambda: _ingest_connection(database_url, settings.ingest_timeout), writers=settings.ingest_connections
             ),
@@ -198,6 +200,7 @@ class _Cached:
         self._rules = Rules()
         self._projects: dict[str, int] = {}
         self._content: dict[int, str] = {}
+        self._walled: bool | None = None  # not looked at yet
         self._looked_at = 0.0
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -228,6 +231,12 @@ class _Cached:
     def content_modes(self) -> dict[int, str]:
         return self._content
 
+    def walled(self) -> bool:
+        """Whether the wall between projects stands in the database."""
+        if self._walled is None:
+            self._refresh()
+        return bool(self._walled)
+
     def look_again(self) -> None:
         """See what was made a moment ago; at most once a second, whoever asks."""
         with self._lock:
@@ -251,6 +260,7 @@ class _Cached:
                 with self._reads.connection() as connection:
                     self._projects = access_store.project_ids(connection)
                     self._content = access_store.content_modes(connection)
+                    self._walled = wall.stands(connection)
                     if (version := attribution_store.newest(connection)) != self._rules.version:
                         self._rules = attribution_store.load(connection, version)
                     if self._book is None or newest_version(connection) != self._book.version:

@@ -33,6 +33,7 @@ class State:
     project_ids: Callable[[], dict[str, int]]
     content_modes: Callable[[], dict[int, str]]
     look_again: Callable[[], None]
+    walled: Callable[[], bool]  # whether the database keeps readers apart by itself
     committer: Committer
     decoders: ThreadPoolExecutor
     traffic: Traffic

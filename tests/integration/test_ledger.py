@@ -360,6 +360,7 @@ def test_percentiles_from_histograms_are_within_one_percent_of_exact_ones(busy: 
 
 def test_a_span_is_refused_alone_when_postgres_will_not_take_it(database_url: str) -> None:
     from outlay_collector.receive.committer import Committer
+    from outlay_collector.receive.rows import COLUMNS
 
     with connect(database_url) as connection:
         project_id = access.create_project(connection, "shop")
@@ -373,7 +374,7 @@ def test_a_span_is_refused_alone_when_postgres_will_not_take_it(database_url: st
         now=datetime.now(UTC),
     )
     poisoned = list(batches[0].rows[7])
-    poisoned[30] = "a\x00b"  # the name: NUL is what Postgres never takes
+    poisoned[COLUMNS.index("name")] = "a\x00b"  # NUL is what Postgres never takes
     batches[0].rows[7] = tuple(poisoned)
     committer = Committer(lambda: connect(database_url), writers=1)
     receipt = committer.submit(batches[0]).result(timeout=20)

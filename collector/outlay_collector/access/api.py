@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 
 from outlay_collector.access import store
 from outlay_collector.access.keys import Access
+from outlay_collector.access.wall import store as wall
+from outlay_collector.access.wall.plan import role_of
 from outlay_collector.errors import Forbidden, NotFound, Unauthorised
 from outlay_collector.state import State
 
@@ -72,15 +76,22 @@ def projects_of(access: Access, name: str | None, state: State) -> list[int]:
     return [found]
 
 
+def behind_the_wall(request: Request, pool: ConnectionPool[Connection[Any]]) -> AbstractContextManager[Connection[Any]]:
+    """A connection that the database itself keeps to what the caller may see, in a transaction of its own."""
+    access = authenticate(request)
+    projects = [] if access.project_id is None else [access.project_id]
+    return wall.behind(pool, role_of(access) if state_of(request).walled() else None, projects)
+
+
 def reading(request: Request) -> Iterator[Connection[Any]]:
-    """A connection for a read, in a transaction of its own."""
-    with state_of(request).reads.connection() as connection:
+    """A connection for a read."""
+    with behind_the_wall(request, state_of(request).reads) as connection:
         yield connection
 
 
 def asking(request: Request) -> Iterator[Connection[Any]]:
     """A connection for a question about sums, which may take its time: looking up a call does not wait for it."""
-    with state_of(request).questions.connection() as connection:
+    with behind_the_wall(request, state_of(request).questions) as connection:
         yield connection
 
 
@@ -91,6 +102,7 @@ def writing(request: Request) -> Iterator[Connection[Any]]:
 
 
 Reader = Annotated[Access, Depends(require("read", "finance"))]
+Reads = Annotated[Access, Depends(require("read"))]  # also what people wrote, which finance does not see
 Admin = Annotated[Access, Depends(require("admin"))]
 Reading = Annotated[Connection[Any], Depends(reading)]
 Asking = Annotated[Connection[Any], Depends(asking)]

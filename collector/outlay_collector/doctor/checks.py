@@ -26,6 +26,7 @@ class DatabaseFacts:
     clock_ahead: timedelta = timedelta(0)  # of the database, compared with this machine
     days_missing: tuple[date, ...] = ()  # of the coming days, those without a partition
     days_half_removed: tuple[date, ...] = ()  # retention was interrupted at them
+    walled: bool = True  # the database itself keeps readers of different projects apart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,7 @@ def diagnose(database: DatabaseFacts | None, collector: CollectorFacts) -> list[
         _key(collector),
         _worker(database),
         _partitions(database),
+        _wall(database),
         _clock(database, collector),
     ]
 
@@ -166,6 +168,19 @@ def _partitions(found: DatabaseFacts | None) -> Finding:
             "SELECT pid, application_name, xact_start FROM pg_stat_activity ORDER BY xact_start.",
         )
     return Finding(name="partitions", verdict="well", says="The coming days have their partitions.")
+
+
+def _wall(found: DatabaseFacts | None) -> Finding:
+    if found is None or found.problem or found.revision != found.revision_wanted:
+        return Finding(name="wall", verdict="not checked", says="Row-level security is looked up in the database.")
+    if not found.walled:
+        return Finding(
+            name="wall",
+            verdict="wrong",
+            says="Readers of different projects are kept apart by the collector alone: row-level security is missing.",
+            mend="Run `outlay migrate`; where its user may not make roles, it says what an administrator has to run.",
+        )
+    return Finding(name="wall", verdict="well", says="The database keeps readers of different projects apart.")
 
 
 def _days(days: tuple[date, ...]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from outlay_collector.access.wall import store as wall
 from outlay_collector.db.embedded import EmbeddedPostgres
 from outlay_collector.db.engine import connect
 from outlay_collector.db.partitions import DAY
@@ -55,6 +56,7 @@ def _facts(connection: psycopg.Connection[Any]) -> DatabaseFacts:
         clock_ahead=now - asked,
         days_missing=missing,
         days_half_removed=half_removed,
+        walled=wall.stands(connection),
     )
 
 

@@ -11,6 +11,7 @@ import psycopg
 
 from outlay_collector.access import store as access
 from outlay_collector.access.keys import SCOPES
+from outlay_collector.access.wall import store as wall
 from outlay_collector.db.engine import connect
 from outlay_collector.db.migrate import upgrade
 from outlay_collector.pricing.currencies.store import adopt
@@ -30,6 +31,8 @@ def prepare(url: str, *, currency: str = "USD", say: Callable[[str], None] = lam
     with connect(url) as connection:
         adopt(connection, currency)
         imported = import_bundled(connection)
+    with connect(url, autocommit=True) as connection:
+        wall.build(connection, say=say)
     return migrated or imported.version is not None
 
 

@@ -73,6 +73,12 @@ def test_the_database_clock_counts_too():
     assert "5 min behind the database's" in clock.says
 
 
+def test_readers_that_only_the_collector_keeps_apart_are_told_of():
+    found = finding("wall", diagnose(replace(HEALTHY_DATABASE, walled=False), HEALTHY_COLLECTOR))
+    assert found.verdict == "wrong"
+    assert "outlay migrate" in found.mend
+
+
 def test_pending_migrations_name_both_revisions():
     migrations = finding("migrations", diagnose(replace(HEALTHY_DATABASE, revision="r1"), HEALTHY_COLLECTOR))
     assert "at r1" in migrations.says

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from outlay_collector.access.api import Reader, Reading, projects_of, state_of
+from outlay_collector.access.api import Reading, Reads, projects_of, state_of
 from outlay_collector.calls.reads import store
 from outlay_collector.calls.reads.explain import explained
 from outlay_collector.calls.reads.shape import decode_cursor, encode_cursor, shown, span_number, unpacked
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1", tags=["calls"])
 @router.get("/calls")
 def list_calls(
     request: Request,
-    access: Reader,
+    access: Reads,
     connection: Reading,
     project: str | None = None,
     trace_id: str | None = None,
@@ -58,7 +58,7 @@ def list_calls(
 
 @router.get("/traces/{trace_id}")
 def show_trace(
-    request: Request, access: Reader, connection: Reading, trace_id: str, project: str | None = None
+    request: Request, access: Reads, connection: Reading, trace_id: str, project: str | None = None
 ) -> dict[str, Any]:
     """Every span of a trace in the order they began; what was not counted says why."""
     state = state_of(request)
@@ -77,7 +77,7 @@ def show_trace(
 
 @router.get("/calls/{trace_id}/{span_id}")
 def show_call(
-    request: Request, access: Reader, connection: Reading, trace_id: str, span_id: str, project: str | None = None
+    request: Request, access: Reads, connection: Reading, trace_id: str, span_id: str, project: str | None = None
 ) -> dict[str, Any]:
     """One call with its remaining attributes, its charge line by line, and what was kept of its content.
 

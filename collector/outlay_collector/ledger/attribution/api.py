@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from outlay_collector.access.api import Reader, Reading, Writing, require, state_of
+from outlay_collector.access.api import Reader, Reading, Writing, behind_the_wall, require, state_of
 from outlay_collector.access.keys import Access
 from outlay_collector.access.store import note
 from outlay_collector.errors import Forbidden
@@ -95,7 +95,7 @@ def attribute(request: Request, access: Attributor, connection: Writing, wanted:
         note(connection, access.key_id, "attribution.applied", str(version.id))
         return {"version": store.as_json(version)}
     names = {number: name for name, number in state.project_ids().items()}
-    with state.reads.connection() as reading:
+    with behind_the_wall(request, state.reads) as reading:
         found = store.preview(reading, read(wanted.rules, state.settings.zone, wanted.source).rules)
     return {"totals": found.totals.as_json(), "moves": shapes.as_json(found.paths.items(), names)}
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from outlay_collector.access.api import Reader, Reading, Writing, projects_of, require, state_of
+from outlay_collector.access.api import Reader, Reading, Writing, behind_the_wall, projects_of, require, state_of
 from outlay_collector.access.keys import Access
 from outlay_collector.errors import NotFound
 from outlay_collector.ledger.reads.question import parse_window
@@ -50,7 +50,7 @@ def reprice(request: Request, access: Repricer, connection: Writing, wanted: Rep
     names = {number: name for name, number in state.project_ids().items()}
     if wanted.apply:
         return {"job": store.as_json(store.ask(connection, scope, actor=access.key_id), names)}
-    with state.reads.connection() as reading:
+    with behind_the_wall(request, state.reads) as reading:
         book = state.book()
         sums = store.preview(reading, book, scope)
     totals = Totals()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from outlay_collector.access import store as access_store
-from outlay_collector.access.api import Reading, projects_of, require, state_of
+from outlay_collector.access.api import Reading, behind_the_wall, projects_of, require, state_of
 from outlay_collector.access.keys import Access
 from outlay_collector.errors import BadRequest, Forbidden, NotFound, Unavailable
 from outlay_collector.ledger.buckets import Window
@@ -91,7 +91,7 @@ def retry_letters(request: Request, access: Reads, wanted: Retry) -> dict[str, A
         raise Forbidden("A retry writes spans, so the key needs the scope ingest beside read.")
     state = state_of(request)
     projects = projects_of(access, wanted.project, state)
-    ids, more = _ids(state, projects, wanted)
+    ids, more = _ids(request, projects, wanted)
     journey = Journey(
         book=state.book(),
         limits=Limits(retention=state.settings.retention, future_tolerance=state.settings.future_tolerance),
@@ -102,7 +102,7 @@ def retry_letters(request: Request, access: Reads, wanted: Retry) -> dict[str, A
     )
     outcomes: list[Outcome] = []
     for start in range(0, len(ids), TOGETHER):
-        outcomes += _retry(state, projects, ids[start : start + TOGETHER], journey)
+        outcomes += _retry(request, projects, ids[start : start + TOGETHER], journey)
     accepted = sum(outcome.accepted for outcome in outcomes)
     with state.writes.connection() as connection:
         detail = {"accepted": accepted, "refused": len(outcomes) - accepted}
@@ -116,20 +116,22 @@ def retry_letters(request: Request, access: Reads, wanted: Retry) -> dict[str, A
     }
 
 
-def _ids(state: State, projects: Sequence[int], wanted: Retry) -> tuple[list[int], bool]:
+def _ids(request: Request, projects: Sequence[int], wanted: Retry) -> tuple[list[int], bool]:
     """Which letters, and whether the filter finds more."""
+    state = state_of(request)
     if wanted.ids is not None:
         return list(dict.fromkeys(wanted.ids)), False
     window = _window(state, wanted.from_, wanted.to)
-    with state.reads.connection() as connection:
+    with behind_the_wall(request, state.reads) as connection:
         rows = store.letters(
             connection, projects, window=window, reason=wanted.reason, retried=False, limit=wanted.limit + 1
         )
     return [row["id"] for row in rows[: wanted.limit]], len(rows) > wanted.limit
 
 
-def _retry(state: State, projects: Sequence[int], ids: list[int], journey: Journey) -> list[Outcome]:
-    with state.reads.connection() as connection:
+def _retry(request: Request, projects: Sequence[int], ids: list[int], journey: Journey) -> list[Outcome]:
+    state = state_of(request)
+    with behind_the_wall(request, state.reads) as connection:
         found = store.to_retry(connection, projects, ids)
     try:
         outcomes = retry(found, journey, state.committer.submit, state.settings.ingest_timeout)
