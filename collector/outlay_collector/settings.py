@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         default="",
         description="Private networks that webhooks may call, such as 10.0.0.0/8,127.0.0.1/32; default none.",
     )
+    weekly_report: str | None = Field(
+        default=None,
+        pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="When on Mondays, by the instance's clock (as 09:00), last week's report goes to the webhooks.",
+    )
     dashboard_url: str = Field(default="http://127.0.0.1:8501", description="What links in messages begin with.")
     smtp_url: str | None = Field(
         default=None, description="Mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465."

@@ -36,6 +36,8 @@ from outlay_collector.pricing.reprice import store as reprice
 from outlay_collector.pricing.store import load_book, newest_version
 from outlay_collector.receive.deadletters.store import forget as forget_letters
 from outlay_collector.receive.store import forget_clients
+from outlay_collector.reports.store import send_weekly
+from outlay_collector.reports.weekly import is_due
 from outlay_collector.settings import Settings
 
 logger = logging.getLogger("outlay.worker")
@@ -239,6 +241,17 @@ def housekeeping(settings: Settings, database_url: str) -> None:
         )  # fmt: skip
 
 
+def weekly_reports(settings: Settings, database_url: str) -> None:
+    """Last week's spend to whoever listens, on Mondays at the hour that was asked for."""
+    now = datetime.now(UTC)
+    if settings.weekly_report is None or not is_due(settings.weekly_report, settings.zone, now):
+        return
+    with connect(database_url, application="outlay-reports") as connection:
+        sent = send_weekly(connection, settings, now)
+    if sent:
+        logger.info("weekly reports: %d queued", sent)
+
+
 def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT. NotReady when the database is missing or too old."""
     database_url = settings.database_url
@@ -270,6 +283,12 @@ async def _work_queue(settings: Settings, database_url: str) -> None:
     async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
         del timestamp
         await asyncio.to_thread(housekeeping, settings, database_url)
+
+    @app.periodic(cron="*/5 * * * *")
+    @app.task(name="outlay.weekly_reports", queueing_lock="weekly_reports", pass_context=False)
+    async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
+        del timestamp
+        await asyncio.to_thread(weekly_reports, settings, database_url)
 
     while not stopped.is_set():
         try:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from outlay_collector.reports.store import send_weekly
+from outlay_collector.settings import Settings
 
 from tests.integration.shop import DAY_ONE, Shop
 from tests.servers import outlay
@@ -99,3 +101,25 @@ def test_the_bridge_explains_the_change_to_the_last_digit(shop: Shop, database_u
     ran = outlay("report", "--period", DAY, "--json", env={"OUTLAY_DATABASE_URL": database_url})
     change = json.loads(ran.stdout)["change"]
     assert sum(map(Decimal, change.values())) == Decimal(10)
+
+
+def test_last_week_is_queued_once_for_those_who_read_and_pages_nobody(shop: Shop, database_url: str):
+    kinds = {
+        kind: shop.connection.execute(
+            """
+            INSERT INTO webhook (project_id, kind, url, secret, created_by)
+            VALUES (%s, %s, 'https://example.com/', 'whsec_AAAA', 'tests') RETURNING id
+            """,
+            (shop.project_id, kind),
+        ).fetchall()
+        for kind in ("slack", "pagerduty")
+    }
+    monday = DAY_ONE + timedelta(days=7 - DAY_ONE.weekday(), hours=10)
+    settings = Settings(database_url=database_url)
+    assert [send_weekly(shop.connection, settings, monday + timedelta(minutes=5 * n)) for n in range(3)] == [1, 0, 0]
+    told = shop.connection.execute(
+        "SELECT webhook_id, title FROM delivery JOIN alert_event ON alert_event.id = event_id"
+    ).fetchall()
+    assert [webhook for webhook, _ in told] == [kinds["slack"][0][0]]
+    assert "$" in told[0][1]
+    assert shop.connection.execute("SELECT count(*) FROM alert").fetchone() == (0,)

@@ -18,7 +18,13 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 TEST = "webhook.test"
-"""The type of an event that only tries a webhook out, and opens no alert."""
+"""The type of an event that only tries a webhook out."""
+
+REPORT = "report.weekly"
+"""The type of an event that tells last week's spend."""
+
+MESSAGES = frozenset({TEST, REPORT})
+"""Types of events that are told and open no alert: there is nothing to acknowledge."""
 
 _NAMESPACE = UUID("6f75746c-6179-5e6e-8e76-656e74730000")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")

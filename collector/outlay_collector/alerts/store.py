@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from outlay_collector.alerts.events import TEST, Event, event_id
+from outlay_collector.alerts.events import MESSAGES, Event, event_id
 from outlay_collector.errors import BadRequest, Conflict, NotFound
 
 Connection = psycopg.Connection[Any]
@@ -102,7 +102,7 @@ def send(connection: Connection, event: Event, webhook_ids: Sequence[UUID] | Non
     }
     if connection.execute(_EVENT, row).fetchone() is None:
         return
-    if event.type != TEST:
+    if event.type not in MESSAGES:
         _turn(connection, event, row)
     if connection.execute(_DELIVERIES.encode(), row).rowcount:
         connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))

@@ -7,9 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
+from outlay_collector.access.store import project_ids
+from outlay_collector.alerts.events import event_id
+from outlay_collector.alerts.store import send
 from outlay_collector.ledger.bridge import bridge
 from outlay_collector.ledger.reads import store as ledger
 from outlay_collector.ledger.reads.completeness import Completeness, completeness
@@ -18,7 +22,7 @@ from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.coverage import coverage
 from outlay_collector.pricing.store import load_book
 from outlay_collector.pricing.worth import worth_at
-from outlay_collector.reports.period import Period
+from outlay_collector.reports.period import Period, parse_period
 from outlay_collector.reports.report import (
     BREAKDOWNS,
     GROUPED_BY,
@@ -29,6 +33,8 @@ from outlay_collector.reports.report import (
     by_provider_and_model,
     total,
 )
+from outlay_collector.reports.weekly import KINDS, report_id, weekly_event
+from outlay_collector.reports.words import Words
 from outlay_collector.settings import Settings
 
 Connection = psycopg.Connection[Any]
@@ -100,3 +106,33 @@ def _completeness(connection: Connection, asked: Question, now: datetime, settin
         complete_until=ledger.complete_until(connection, asked.project_ids, now),
         currency=settings.currency,
     )
+
+
+def send_weekly(connection: Connection, settings: Settings, now: datetime) -> int:
+    """Queue last week's report for every project that somebody listens to and that made calls; how many were new.
+
+    The same week is never told twice, whoever asks and however often.
+    """
+    period = parse_period("last-week", settings.zone, now)
+    listening = _listeners(connection)
+    sent = 0
+    for project, project_id in project_ids(connection).items():
+        webhooks = [webhook for webhook, only in listening if only in (None, project_id)]
+        if not webhooks or _was_told(connection, report_id(project_id, period)):
+            continue
+        report = made(connection, period, {project: project_id}, (), settings)
+        if report.now.calls or report.now.cost is not None:
+            send(connection, weekly_event(report, project, project_id, Words("en")), webhooks)
+            sent += 1
+    return sent
+
+
+def _listeners(connection: Connection) -> list[tuple[UUID, int | None]]:
+    return connection.execute(
+        "SELECT id, project_id FROM webhook WHERE removed_at IS NULL AND disabled_at IS NULL AND kind = ANY(%s)",
+        (list(KINDS),),
+    ).fetchall()
+
+
+def _was_told(connection: Connection, key: str) -> bool:
+    return connection.execute("SELECT FROM alert_event WHERE id = %s", (event_id(key),)).fetchone() is not None
