@@ -4,7 +4,7 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test test-helm test-image check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query screenshots check-focus mutants soak fuzz fmt help
+.PHONY: up test test-helm test-image check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query bench-pages screenshots check-focus mutants soak fuzz fmt help
 
 help:
 	@echo "make up       the whole product on this machine, with demo data"
@@ -59,6 +59,9 @@ fuzz: .venv/.for-development
 # Skipped aloud where there is no Python 3.12 or newer, which the validator needs.
 check-focus: .venv/.for-development $(UV)
 	@.venv/bin/python -m tests.validators.focus $(FOCUS)
+
+bench-pages: .venv/.for-development
+	@.venv/bin/python -m benchmarks.pages $(BENCH)
 
 screenshots: .venv/.for-development
 	@.venv/bin/python tests/browser/screenshots.py $(ONLY)

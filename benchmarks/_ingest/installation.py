@@ -55,7 +55,7 @@ def installation(*, content: bool = False, acceptors: int = 0, keep: Path | None
                 )
                 key = access.create_key(connection, project="bench", scopes=["ingest"])
             environment = os.environ | {"OUTLAY_DATABASE_URL": database_url, "OUTLAY_ACCEPTORS": str(acceptors)}
-            port, grpc_port = _free_port(), _free_port()
+            port, grpc_port = free_port(), free_port()
             try:
                 started.append(
                     _start(home, environment, "collector", "--port", str(port), "--grpc-port", str(grpc_port))
@@ -113,7 +113,7 @@ def _wait_until_ready(url: str, home: Path) -> None:
     raise RuntimeError(f"the collector is not ready:\n{(home / 'collector.log').read_text()[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks._ingest.installation import free_port
 from benchmarks._ingest.load import Plan, send
 from benchmarks._ingest.payload import Template
 from benchmarks._ingest.processes import cpu_of, rss_mb, tree
@@ -51,7 +51,7 @@ def install(folder: Path) -> Path | None:
 def measure(python: Path, home: Path, *, content: bool, seconds: float) -> Measured | None:
     """Closed loop of two clients (with four, its answers exceed an exporter's timeout), SQLite below, two workers."""
     home.mkdir(parents=True, exist_ok=True)
-    database, port = home / "mlflow.db", _free_port()
+    database, port = home / "mlflow.db", free_port()
     command = [str(python), "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--port", str(port), "--workers", "2"]
     with (home / "mlflow.log").open("wb") as log:
@@ -106,9 +106,3 @@ def _answers(url: str, seconds: float) -> bool:
         except OSError:
             time.sleep(0.5)
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
