@@ -27,6 +27,7 @@ from outlay_collector.alerts.watch import api as watch_api
 from outlay_collector.alerts.webhooks import api as webhooks_api
 from outlay_collector.budgets import api as budgets_api
 from outlay_collector.calls.reads import api as calls_api
+from outlay_collector.costs import api as costs_api
 from outlay_collector.db.engine import connect, pool
 from outlay_collector.db.revisions import current_revision, newest_revision
 from outlay_collector.errors import NotReady, OutlayError, Unavailable
@@ -95,6 +96,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         reprice_api.router,
         deadletters_api.router,
         units_api.router,
+        costs_api.router,
         export_api.router,
         alerts_api.router,
         webhooks_api.router,

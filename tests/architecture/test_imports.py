@@ -52,7 +52,7 @@ IO = {
 
 # Each folder may import those after it, never one before.
 ORDER = ("receive", "calls", "pricing", "ledger", "db")
-ABOVE_THE_LEDGER = {"units", "gpu", "budgets", "alerts", "suggestions", "bills", "export", "access"}
+ABOVE_THE_LEDGER = {"units", "gpu", "budgets", "alerts", "suggestions", "bills", "costs", "export", "access"}
 
 
 def modules(folder: Path) -> list[Path]:

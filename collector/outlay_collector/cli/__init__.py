@@ -21,6 +21,7 @@ COMMANDS = (
     ("key", "key", "Create, list and revoke API keys."),
     ("price", "price", "Show, quote, import and override prices."),
     ("reprice", "reprice", "Give calls of the past the prices of today: look first, apply, undo."),
+    ("cost", "cost", "Enter seats, reserved throughput, training and other costs that are no call's."),
     ("month", "month", "Close months, open them again, and list them."),
     ("report", "report", "Tell what a period cost, how surely, and what changed; as text, HTML or a picture."),
     ("export", "export", "Write what was spent as files for other tools: FOCUS."),

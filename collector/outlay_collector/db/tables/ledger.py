@@ -26,8 +26,41 @@ ledger_line = sa.Table(
     sa.Column("dimensions", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     sa.Column("detail", JSONB),
     sa.Column("created_at", TIME, nullable=False, server_default=NOW),
+    sa.Column("entry_id", UUID, comment="The cost_entry that it is a part of."),
+    sa.Column("charge_cost", sa.Numeric),
+    sa.Column("charge_currency", sa.Text),
+    sa.Column("fx_rate_id", sa.Integer),
     sa.Index("ledger_line_project_id_charge_time", "project_id", "charge_time"),
     sa.Index("ledger_line_project_id_incurred_time", "project_id", "incurred_time"),
+    sa.Index("ledger_line_entry_id", "entry_id", postgresql_where=sa.text("entry_id IS NOT NULL")),
+)
+
+cost_entry = sa.Table(
+    "cost_entry",
+    metadata,
+    sa.Column("id", UUID, primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    sa.Column("project_id", sa.Integer, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("amount", sa.Numeric, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("cost", sa.Numeric, nullable=False, comment="In the currency of the instance."),
+    sa.Column("fx_rate_id", sa.Integer),
+    sa.Column("starts", sa.Date, nullable=False),
+    sa.Column("ends", sa.Date, nullable=False),
+    sa.Column("dimensions", JSONB, nullable=False),
+    sa.Column("quantity", sa.Numeric),
+    sa.Column("unit", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("created_at", TIME, nullable=False, server_default=sa.text("clock_timestamp()")),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("removed_at", TIME),
+    sa.Column("removed_by", sa.Text),
+    sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="cost_entry_currency_check"),
+    sa.CheckConstraint("starts < ends", name="cost_entry_period_check"),
+    sa.Index(
+        "cost_entry_project_id_key", "project_id", "key", unique=True, postgresql_where=sa.text("removed_at IS NULL")
+    ),
 )
 
 dirty_minute = sa.Table(

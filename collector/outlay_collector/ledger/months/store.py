@@ -113,6 +113,32 @@ SELECT project_id, date_trunc('minute', start_time) FROM adjusted_attribution
 """
 
 
+# Parts of costs that were entered for the month after it was closed: from where they were booked to where they belong.
+_BRING_HOME = f"""
+WITH away AS (
+    SELECT project_id, kind, entry_id, incurred_time, dimensions, charge_currency, fx_rate_id, sum(cost) AS cost,
+           sum(charge_cost) AS charge_cost
+      FROM ledger_line
+     WHERE entry_id IS NOT NULL AND incurred_time >= %(start)s AND incurred_time < %(end)s
+       AND charge_time <> incurred_time
+     GROUP BY project_id, kind, entry_id, incurred_time, dimensions, charge_currency, fx_rate_id
+    HAVING sum(cost) <> 0
+), line AS (
+    INSERT INTO ledger_line (project_id, charge_time, incurred_time, kind, cause, cost, dimensions, detail, entry_id,
+                             charge_cost, charge_currency, fx_rate_id)
+    SELECT project_id, CASE WHEN home THEN incurred_time ELSE {OPEN} END, incurred_time, kind, 'month_reopened',
+           CASE WHEN home THEN cost ELSE -cost END, dimensions, %(detail)s, entry_id,
+           CASE WHEN home THEN charge_cost ELSE -charge_cost END, charge_currency, fx_rate_id
+      FROM away, (VALUES (true), (false)) AS way (home)
+    RETURNING project_id, charge_time, incurred_time
+)
+INSERT INTO dirty_minute (project_id, minute)
+SELECT project_id, date_trunc('minute', charge_time) FROM line
+ UNION
+SELECT project_id, date_trunc('minute', incurred_time) FROM line
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What one call of a closed month costs more than it was booked at (less: negative), and why that came out."""
@@ -219,6 +245,7 @@ def reopen(connection: Connection, month: str, *, kept_since: datetime) -> None:
     connection.execute(_FOLD, values)
     connection.execute(_FOLD_ATTRIBUTION, values)
     connection.execute(_TAKE_BACK.encode(), values)
+    connection.execute(_BRING_HOME.encode(), values)
     connection.execute("DELETE FROM adjusted_charge WHERE start_time >= %(start)s AND start_time < %(end)s", values)
     connection.execute(
         "DELETE FROM adjusted_attribution WHERE start_time >= %(start)s AND start_time < %(end)s", values
