@@ -252,6 +252,91 @@ class PriceGap:
     command: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnitRow:
+    """One period and group of unit economics; None is not known."""
+
+    period_start: datetime | None
+    of: Mapping[str, str | None]
+    cost: Decimal | None
+    requests: int
+    unpriced_calls: int
+    users: int | None
+    customers: int | None
+    outcomes: int | None
+    successes: int | None
+    cost_per_request: Decimal | None
+    cost_per_user: Decimal | None
+    cost_per_customer: Decimal | None
+    cost_per_success: Decimal | None
+    revenue: Decimal | None
+    margin: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Units:
+    """``outcome`` is the name that successes are counted by, None where there is none."""
+
+    currency: str
+    complete_until: datetime | None
+    outcome: str | None
+    rows: tuple[UnitRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostCenter:
+    """``direct`` None: none of its calls has a price."""
+
+    name: str | None
+    direct: Decimal | None
+    shared: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Showback:
+    currency: str
+    total: Decimal
+    shared: Decimal
+    rows: tuple[CostCenter, ...]
+
+
+def read_units(answer: Json, dimensions: Sequence[str]) -> Units:
+    return Units(
+        currency=str(answer.get("currency") or "USD"),
+        complete_until=_moment(answer.get("complete_until")),
+        outcome=(answer.get("outcome") or {}).get("name"),
+        rows=tuple(
+            UnitRow(
+                period_start=_moment(row.get("period_start")),
+                of={name: row.get(name) for name in dimensions},
+                requests=int(row.get("requests") or 0),
+                unpriced_calls=int(row.get("unpriced_calls") or 0),
+                **{name: _whole(row.get(name)) for name in ("users", "customers", "outcomes", "successes")},
+                **{name: _decimal(row.get(name)) for name in _UNIT_COSTS},
+            )
+            for row in answer["rows"]
+        ),
+    )
+
+
+def read_showback(answer: Json) -> Showback:
+    return Showback(
+        currency=str(answer.get("currency") or "USD"),
+        total=Decimal(str(answer["total"])),
+        shared=Decimal(str(answer["shared"])),
+        rows=tuple(
+            CostCenter(
+                name=row.get("cost_center"),
+                direct=_decimal(row.get("direct")),
+                shared=Decimal(str(row["shared"])),
+                total=Decimal(str(row["total"])),
+            )
+            for row in answer["rows"]
+        ),
+    )
+
+
 def read_gaps(answer: Json) -> tuple[PriceGap, ...]:
     return tuple(
         PriceGap(
@@ -439,6 +524,15 @@ _COUNTS = (
     "unpriced_tokens",
     "duration_us",
 )
+_UNIT_COSTS = (
+    "cost",
+    "cost_per_request",
+    "cost_per_user",
+    "cost_per_customer",
+    "cost_per_success",
+    "revenue",
+    "margin",
+)
 _LATENCY_MEASURES = ("p50_ms", "p95_ms", "p99_ms", "ttft_p50_ms", "ttft_p95_ms", "ttft_p99_ms")
 
 
@@ -473,6 +567,10 @@ def _moment(value: object) -> datetime | None:
 
 def _decimal(value: object) -> Decimal | None:
     return None if value is None else Decimal(str(value))
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _number(value: Any) -> float | None:

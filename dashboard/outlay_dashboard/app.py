@@ -10,12 +10,13 @@ import streamlit as st
 from outlay_dashboard import controls, theme
 from outlay_dashboard.scope import FIRST_PAGE, Scope, read_scope, with_projects
 from outlay_dashboard.states import errors_told
-from outlay_dashboard.views import explore, health, latency, models, overview, quality, service, settings, traces
+from outlay_dashboard.views import explore, health, latency, models, overview, quality, service, settings, traces, units
 
 _PAGES: dict[str, Callable[[Scope], None]] = {
     "overview": overview.show,
     "explore": explore.show,
     "models": models.show,
+    "units": units.show,
     "service": service.show,
     "latency": latency.show,
     "traces": traces.show,

@@ -297,6 +297,30 @@ def latency(
     )
 
 
+def units(
+    window: Window,
+    *,
+    project: str | None = None,
+    interval: str = "none",
+    group_by: Sequence[str] = (),
+    filters: Sequence[str] = (),
+    top: int | None = None,
+) -> Question[answers.Units]:
+    """What a request, a user, a customer and a success cost; with ``top`` the rest of the groups as one."""
+    return Question(
+        "/api/v1/units",
+        partial(answers.read_units, dimensions=tuple(group_by)),
+        _about(window, project, interval, group_by, filters, top=top),
+    )
+
+
+def showback(
+    window: Window, *, project: str | None = None, filters: Sequence[str] = ()
+) -> Question[answers.Showback | None]:
+    """By cost center what it spends itself, and its shares of what all use."""
+    return Question("/api/v1/attribution/showback", answers.read_showback, _about(window, project, "none", (), filters))
+
+
 def calls(
     *,
     project: str | None = None,

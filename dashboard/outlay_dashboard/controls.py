@@ -23,6 +23,7 @@ _ICONS = {
     "overview": ":material/stacked_bar_chart:",
     "explore": ":material/travel_explore:",
     "models": ":material/balance:",
+    "units": ":material/groups:",
     "service": ":material/deployed_code:",
     "latency": ":material/timer:",
     "traces": ":material/account_tree:",
@@ -31,7 +32,7 @@ _ICONS = {
     "settings": ":material/tune:",
 }
 SECTIONS = {
-    "money": ("overview", "explore", "models"),
+    "money": ("overview", "explore", "models", "units"),
     "work": ("service", "latency", "traces"),
     "operation": ("health", "quality", "settings"),
 }

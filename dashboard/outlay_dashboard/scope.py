@@ -19,6 +19,8 @@ from outlay_dashboard.words import LANGUAGES, Words, language_for
 
 DIMENSIONS = (
     "team",
+    "cost_center",
+    "owner",
     "feature",
     "provider",
     "model",

@@ -56,6 +56,7 @@ CATALOGUE: dict[str, Entry] = {
     "page.traces": Entry("Traces", "트레이스"),
     "page.explore": Entry("Explore", "탐색"),
     "page.models": Entry("Models", "모델"),
+    "page.units": Entry("Customers and units", "고객과 단위 비용"),
     "page.service": Entry("My service", "내 서비스"),
     "page.latency": Entry("Latency", "지연 시간"),
     "page.health": Entry("Health", "상태"),
@@ -121,6 +122,8 @@ CATALOGUE: dict[str, Entry] = {
     "dimension.service": Entry("service", "서비스"),
     "dimension.release": Entry("release", "릴리스"),
     "dimension.team": Entry("team", "팀"),
+    "dimension.cost_center": Entry("cost center", "비용 센터"),
+    "dimension.owner": Entry("owner", "담당자"),
     "dimension.feature": Entry("feature", "기능"),
     "dimension.provider": Entry("provider", "제공사"),
     "dimension.model": Entry("model", "모델"),
@@ -435,6 +438,55 @@ CATALOGUE: dict[str, Entry] = {
         "Set one with outlay price override; its calls are priced by outlay reprice.",
         "outlay price override로 가격을 지정하면 outlay reprice로 지난 호출에도 적용됩니다.",
     ),
+    # Customers and units.
+    "units.note": Entry(
+        "What one request, user, customer and success costs", "요청·사용자·고객·성공 한 건에 드는 비용"
+    ),
+    "units.per_request": Entry("Per request", "요청당"),
+    "units.per_user": Entry("Per user", "사용자당"),
+    "units.per_customer": Entry("Per customer", "고객당"),
+    "units.per_success": Entry("Per success", "성공당"),
+    "units.of_request": Entry("{n} requests", "요청 {n}건", one="{n} request"),
+    "units.of_user": Entry("{n} users", "사용자 {n}명", one="{n} user"),
+    "units.of_customer": Entry("{n} customers", "고객 {n}곳", one="{n} customer"),
+    "units.of_success": Entry("{n} successes", "성공 {n}건", one="{n} success"),
+    "units.no_request": Entry("no requests", "요청 없음"),
+    "units.no_user": Entry("how many is not known", "사용자 수를 알 수 없음"),
+    "units.no_customer": Entry("how many is not known", "고객 수를 알 수 없음"),
+    "units.no_success": Entry("no outcomes are recorded", "기록된 결과 없음"),
+    "units.unpriced": Entry(
+        "{n} requests without a price are in no cost here.",
+        "가격 없는 요청 {n}건은 이 비용에 들어 있지 않습니다.",
+        one="{n} request without a price is in no cost here.",
+    ),
+    "units.success_course": Entry(
+        "A success of “{name}” cost {low} to {high}", "‘{name}’ 성공 한 건의 비용은 {low}~{high}입니다"
+    ),
+    "units.request_course": Entry("A request cost {low} to {high}", "요청 한 건의 비용은 {low}~{high}입니다"),
+    "units.measure": Entry("{currency} per unit, by {interval}", "단위당 {currency}, {interval}별"),
+    "units.no_outcomes": Entry(
+        "What a success costs is shown once outlay.score or outlay outcome import says which work succeeded.",
+        "outlay.score나 outlay outcome import로 성공한 작업을 알려 주면 성공당 비용이 표시됩니다.",
+    ),
+    "units.largest": Entry(
+        "{name} costs most: {cost}, {share} of the spend", "가장 큰 비용은 {name}: {cost}, 지출의 {share}"
+    ),
+    "units.nobody": Entry("No call names a {dimension}", "{dimension} 정보가 있는 호출이 없습니다"),
+    "units.who": Entry("By whom", "대상"),
+    "units.rest": Entry("All others", "나머지"),
+    "units.spend": Entry("Spend", "지출"),
+    "units.requests": Entry("Requests", "요청"),
+    "units.successes": Entry("Successes", "성공"),
+    "units.revenue": Entry("Revenue", "매출"),
+    "units.margin": Entry("Margin", "마진"),
+    "units.centers": Entry(
+        "{n} cost centers bear {total}", "비용 센터 {n}곳이 {total}을 부담합니다", one="{n} cost center bears {total}"
+    ),
+    "units.centers_shared": Entry("of it {shared} shared", "그중 공동 비용 {shared}"),
+    "units.direct": Entry("Direct", "직접"),
+    "units.shared": Entry("Shared", "공동"),
+    "units.total": Entry("Total", "합계"),
+    "units.share": Entry("Share", "비중"),
     # Data quality.
     "quality.perfect": Entry("Everything is priced and reported", "모든 호출에 가격과 사용량이 있습니다"),
     "quality.answer": Entry(

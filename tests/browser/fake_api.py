@@ -36,6 +36,16 @@ _COMPANY = [
     ("finance", "invoices", "ledger-bot", "aws.bedrock", "nova-pro", 210, "0.0061", 0.0),
     (None, None, "notebook", "openai", "gpt-4.1", 30, "0.0093", 0.0),
 ]
+# Customers, or users, and the share of the spend that is theirs.
+_SHARES: dict[str | None, Decimal] = {
+    "Northwind": Decimal("0.31"),
+    "Contoso": Decimal("0.22"),
+    "Globex": Decimal("0.14"),
+    "Initech": Decimal("0.09"),
+    "Umbrella": Decimal("0.06"),
+    "__other__": Decimal("0.11"),
+    None: Decimal("0.07"),
+}
 _COUNTS = (
     "calls",
     "errors",
@@ -85,6 +95,10 @@ class FakeApi:
             return 200, {"rows": [change]}
         if path == "/api/v1/spend":
             return 200, self._spend(query)
+        if path == "/api/v1/units":
+            return 200, self._units(query)
+        if path == "/api/v1/attribution/showback":
+            return 200, self._showback(query)
         if path == "/api/v1/latency":
             return 200, self._latency(query)
         if path == "/api/v1/calls":
@@ -167,6 +181,55 @@ class FakeApi:
         ]
         part = {"filter": ["feature:deep-dive", "model:claude-opus-4-5"], "effects": effects}
         return {"before": str(sums[0]), "after": str(sums[1]), "effects": effects, "parts": [part]}
+
+    def _units(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """Of each call's cost a customer and a user bear a fixed share; a third of what succeeds was judged."""
+        who = query.get("group_by", [""])[0]
+        spend = self._spend(query | {"group_by": [""]})
+        rows = []
+        for row in spend["rows"]:
+            cost, calls = Decimal(row["cost"] or 0), row["calls"]
+            for name, share in _SHARES.items() if who else [(None, Decimal(1))]:
+                mine, requests = cost * share, int(calls * share)
+                successes = requests // 3
+                paid = mine * 3 if who == "customer" and name in ("Northwind", "Contoso") else None
+                rows.append(
+                    {
+                        "period_start": row["period_start"],
+                        **({who: name} if who else {}),
+                        "cost": str(mine),
+                        "requests": requests,
+                        "unpriced_calls": 0 if who else row["unpriced_calls"],
+                        "cost_per_request": str(mine / requests) if requests else None,
+                        "users": 4120,
+                        "cost_per_user": str(mine / 4120),
+                        "customers": len(_SHARES) - 2,
+                        "cost_per_customer": str(mine / (len(_SHARES) - 2)),
+                        "outcomes": successes + 1,
+                        "successes": successes,
+                        "cost_per_success": str(mine / successes) if successes else None,
+                        "revenue": None if paid is None else str(paid),
+                        "margin": None if paid is None else str(paid - mine),
+                    }
+                )
+        outcome = {"name": "resolved", "source": "score", "outcomes": 9, "successes": 8}
+        return spend | {"rows": rows, "outcome": outcome, "outcomes": [outcome]}
+
+    def _showback(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        if self.mode == "empty":
+            return {"currency": "USD", "total": "0", "direct": "0", "shared": "0", "rows": []}
+        rows = [("4711 Search", "310.5", "41.25"), ("4712 Support", "220", "13.75"), (None, "9.5", "0")]
+        return {
+            "from": query["from"][0],
+            "currency": "USD",
+            "total": "595",
+            "direct": "540",
+            "shared": "55",
+            "rows": [
+                {"cost_center": name, "direct": own, "shared": part, "total": str(Decimal(own) + Decimal(part))}
+                for name, own, part in rows
+            ],
+        }
 
     def _latency(self, query: dict[str, list[str]]) -> dict[str, Any]:
         dimensions = [name for name in query.get("group_by", [""])[0].split(",") if name]

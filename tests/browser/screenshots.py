@@ -75,6 +75,8 @@ SHOTS = [
     Shot(name="explore-ranking-dark", path="/explore?shape=ranking&by=customer", scheme="dark"),
     Shot(name="models", path="/models"),
     Shot(name="models-korean-dark", path="/models?lang=ko", scheme="dark"),
+    Shot(name="units", path="/units"),
+    Shot(name="units-korean-dark", path="/units?lang=ko&who=user", scheme="dark"),
     Shot(name="service", path="/service"),
     Shot(name="service-dark", path="/service", scheme="dark"),
     Shot(name="latency", path="/latency?by=model"),

@@ -65,7 +65,17 @@ def empty_dashboard(start_dashboard: Callable[..., str]):
 def test_the_menu_leads_to_every_page(look: Open, shown: str):
     seen = look(shown)
     page = seen.open("/", wait_for=".o-headline")
-    for label in ("Explore", "Models", "My service", "Latency", "Traces", "Health", "Data quality", "Settings"):
+    for label in (
+        "Explore",
+        "Models",
+        "Customers and units",
+        "My service",
+        "Latency",
+        "Traces",
+        "Health",
+        "Data quality",
+        "Settings",
+    ):
         page.get_by_role("link", name=label, exact=True).click()
         page.wait_for_function(f"document.title.includes({label!r})")
         seen.settle()
@@ -161,3 +171,19 @@ def test_a_model_without_a_price_is_told_with_what_to_do(look: Open, shown: str)
     seen.open("/models?model=qwen3-8b", wait_for=".o-notice")
     assert "Nobody has a price for qwen3-8b" in seen.text()
     assert "outlay price override" in seen.text()
+
+
+def test_units_say_what_a_success_costs_and_who_bears_what(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/units?window=7d", wait_for=FIGURES)
+    page.get_by_text("A success of “resolved” cost").wait_for()
+    text = seen.text()
+    for said in ("Per success", "4,120 users", "Northwind costs most", "All others", "2 cost centers bear $585.50"):
+        assert said in text
+    northwind = page.locator(".o-ledger tr", has_text="Northwind").inner_text()
+    assert "66.7 %" in northwind  # of three dollars earned one was spent
+    assert "no cost center" in text
+    page.get_by_role("radio", name="user").click()
+    page.wait_for_url("**who=user**")
+    seen.settle()
+    assert "Revenue" not in seen.text()

@@ -14,7 +14,7 @@ from outlay_collector.access.keys import Access
 from outlay_collector.access.store import note
 from outlay_collector.errors import BadRequest, NotFound
 from outlay_collector.ledger.reads import store as reads
-from outlay_collector.ledger.reads.api import Asked
+from outlay_collector.ledger.reads.api import Asked, Most
 from outlay_collector.ledger.reads.question import Interval
 from outlay_collector.units import economics, store
 from outlay_collector.units.outcomes import MAX_SCORES, read_outcomes, read_scores
@@ -58,6 +58,7 @@ def units(
     connection: Asking,
     outcome: Annotated[str | None, Query(max_length=1_024, description="An outcome's or score's name.")] = None,
     at_least: AtLeast = 0.5,
+    most: Most = None,
 ) -> dict[str, Any]:
     """Cost per request, user, customer and successful outcome, per period and group; `null` where it is not known.
 
@@ -79,7 +80,7 @@ def units(
         "complete_until": reads.complete_until(connection, question.project_ids, datetime.now(UTC)),
         "outcome": None if named is None else asdict(named),
         "outcomes": [asdict(one) for one in known],
-        "rows": economics.as_json(found, question.group_by),
+        "rows": economics.as_json(economics.largest(found, most) if most else found, question.group_by),
     }
 
 

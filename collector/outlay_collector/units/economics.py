@@ -53,6 +53,22 @@ class Unit:
     judged: Judged | None = None
     revenue: Decimal | None = None
 
+    def join(self, other: Unit) -> None:
+        """The same entity may be in both, so how many there are together is not known."""
+        self.cost, self.revenue = _plus(self.cost, other.cost), _plus(self.revenue, other.revenue)
+        self.requests += other.requests
+        self.unpriced_calls += other.unpriced_calls
+        self.users = Share(None, _plus(self.users.cost, other.users.cost))
+        self.customers = Share(None, _plus(self.customers.cost, other.customers.cost))
+        if self.judged is not None and other.judged is not None:
+            self.judged = Judged(
+                outcomes=self.judged.outcomes + other.judged.outcomes,
+                successes=self.judged.successes + other.judged.successes,
+                cost=_plus(self.judged.cost, other.judged.cost),
+            )
+        else:
+            self.judged = self.judged or other.judged
+
     @property
     def margin(self) -> Decimal | None:
         return None if self.revenue is None or self.cost is None else _EXACT.subtract(self.revenue, self.cost)
@@ -86,6 +102,22 @@ def units(
     for key, amount in revenue.items():
         found.setdefault(key, Unit()).revenue = amount
     return found
+
+
+def largest(found: Mapping[Key, Unit], most: int) -> dict[Key, Unit]:
+    """The ``most`` groups that cost most over all periods; the others of a period together, under ``__other__``."""
+    totals: dict[tuple[str | None, ...], Decimal] = {}
+    for (_, group), unit in found.items():
+        totals[group] = _EXACT.add(totals.get(group, Decimal(0)), unit.cost or Decimal(0))
+    named = sorted((group for group in totals if OTHER not in group), key=lambda group: (-totals[group], str(group)))
+    kept = set(named[:most])
+    shown: dict[Key, Unit] = {}
+    for (period, group), unit in found.items():
+        if group in kept:
+            shown[period, group] = unit
+        else:
+            shown.setdefault((period, (OTHER,) * len(group)), Unit()).join(unit)
+    return shown
 
 
 def as_json(found: Mapping[Key, Unit], dimensions: Sequence[str]) -> list[dict[str, Any]]:

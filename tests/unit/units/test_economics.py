@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from outlay_collector.units.economics import Judged, Key, as_json, per, units
+from outlay_collector.units.economics import Judged, Key, as_json, largest, per, units
 
 
 def a_row(cost: str | None, calls: int = 1, **of: str | None) -> dict[str, Any]:
@@ -53,6 +53,22 @@ def test_a_third_has_fifteen_digits() -> None:
     assert per(Decimal(1), 3) == Decimal("0.333333333333333")
     assert per(Decimal(1), 0) is None
     assert per(None, 3) is None
+
+
+def test_beyond_the_largest_groups_the_rest_is_one() -> None:
+    spend = [
+        a_row("1", customer="a"),
+        a_row("5", customer="b"),
+        a_row("2", customer=None),
+        a_row("3", customer="__other__"),
+    ]
+    earned: dict[Key, Decimal] = {(None, ("a",)): Decimal(4)}
+    found = units(spend, [], spend, None, earned, ("customer",))
+    rows = as_json(largest(found, 1), ("customer",))
+    assert [(row["customer"], row["cost"], row["requests"], row["customers"], row["revenue"]) for row in rows] == [
+        ("__other__", "6", 3, None, "4"),
+        ("b", "5", 1, 1, None),
+    ]
 
 
 def test_groups_are_kept_apart_and_those_that_only_earn_are_there() -> None:
