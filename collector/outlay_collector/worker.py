@@ -26,6 +26,8 @@ from outlay_collector.db.engine import connect, conninfo
 from outlay_collector.db.jobs import queue
 from outlay_collector.db.store import analyse_new_days, beat, maintain
 from outlay_collector.errors import NotReady
+from outlay_collector.gpu.allocation import store as allocation
+from outlay_collector.gpu.jobs import Allocator, Scraper
 from outlay_collector.ledger.attribution import store as attribution
 from outlay_collector.ledger.buckets import DAY
 from outlay_collector.ledger.months import store as months
@@ -158,6 +160,7 @@ class Pulse:
                 now=datetime.now(UTC),
                 zone=self._settings.zone,
                 sums_may_wait=chunk < CHUNKS_PER_ROUND - 1,
+                told=allocation.mark,
             )
             if done is None or not done.more or self._stop.is_set():
                 break
@@ -231,6 +234,7 @@ def housekeeping(settings: Settings, database_url: str) -> None:
         reprice.forget(connection, before=now - settings.retention - DAY)
         months.forget(connection, before=now - settings.retention - DAY)
         forget_budgets(connection, now=now)
+        allocation.forget(connection, before=now - settings.retention - DAY)
     if done.create or done.drop:
         logger.info("partitions: %d made, %d dropped", len(done.create), len(done.drop))
     if done.left:
@@ -260,7 +264,8 @@ def run(settings: Settings) -> None:
     with connect(database_url) as connection:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
-    threads = [part(settings, database_url) for part in (Pulse, Jobs, Follower, Deliverer, Watch)]
+    parts = (Pulse, Jobs, Follower, Deliverer, Watch, Allocator, Scraper)
+    threads = [part(settings, database_url) for part in parts]
     for thread in threads:
         thread.start()
     try:

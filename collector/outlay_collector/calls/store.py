@@ -6,7 +6,7 @@ make the touched sums again. Killed anywhere, nothing of it happened and the nex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -222,16 +222,18 @@ def settle_round(
     zone: ZoneInfo,
     traces: int = TRACES_PER_ROUND,
     sums_may_wait: bool = False,
+    told: Callable[[Connection, int, Collection[datetime]], None] = lambda *_: None,
 ) -> Round | None:
     """Settle and sum what was touched, and commit. ``None`` if another worker is at this project.
 
     ``sums_may_wait``: while there is more to settle, remember which sums are to be made, and make them once at the end.
+    ``told`` hears, in the same transaction, of the minutes in which calls came or were decided about.
     """
     if not ledger.lock_soon(connection, project_id):
         connection.rollback()
         return None
     taken = connection.execute(_TAKE, (project_id, COMMITS_PER_ROUND, traces)).fetchall()
-    minutes = {minute for row in taken for minute in row[3]} | ledger.take_dirty(connection, project_id)
+    minutes = {minute for row in taken for minute in row[3]}
     changed: list[Candidate] = []
     if taken:
         window = Window(min(row[1] for row in taken) - TRACE_SPREAD, max(row[2] for row in taken) + TRACE_SPREAD)
@@ -243,6 +245,8 @@ def settle_round(
             asked = {trace for row in taken if row[4] != version for trace in row[0]}
             asked |= {candidate.trace_id for candidate in changed}
             minutes |= attribution.follow(connection, project_id, asked, window, zone=zone)
+    told(connection, project_id, minutes)
+    minutes |= ledger.take_dirty(connection, project_id)
     more = len(taken) >= COMMITS_PER_ROUND or sum(len(row[0]) for row in taken) >= traces
     if more and sums_may_wait:
         ledger.mark_dirty(connection, project_id, minutes)

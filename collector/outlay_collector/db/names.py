@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-PARTITIONED = ("span", "span_content", "response_ref")
-"""Tables cut by day of ``start_time``; ``db.partitions`` makes and drops their parts."""
+PARTITIONED = ("span", "span_content", "response_ref", "engine_sample", "gpu_sample", "gpu_share")
+"""Tables cut by day of their key's time; ``db.partitions`` makes and drops their parts."""
 
 ALLOCATION_DIMENSIONS = (
     "environment",

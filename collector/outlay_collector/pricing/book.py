@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -20,6 +20,7 @@ from outlay_collector.pricing.match import Names
 from outlay_collector.pricing.price import (
     INVALID,
     PARTLY_PRICED,
+    PENDING,
     PRICED,
     UNPRICED,
     Booked,
@@ -41,6 +42,7 @@ from outlay_collector.pricing.rows import (
     STANDARD,
     DiscountRow,
     ModelRow,
+    Pooled,
     PriceRow,
 )
 from outlay_collector.pricing.usage import Usage
@@ -50,6 +52,7 @@ _ANY = "*"
 _LAYER_ORDER = {layer: number for number, layer in enumerate(LAYERS)}
 # Model names come from outside, so the number of cards has a bound; a full cache starts over.
 _MAX_CARDS = 50_000
+_PENDING = Charge(None, "USD", PENDING)
 _UNKNOWN = Charge(None, "USD", UNPRICED)
 
 
@@ -138,9 +141,13 @@ class Book:
         version: int = 0,
         signature: str = "",
         rates: Rates | None = None,
+        pooled: Iterable[Pooled] = (),
     ) -> None:
         self.version = version
         self.signature = signature
+        self._pooled: dict[str, list[Pooled]] = {}
+        for one in pooled:
+            self._pooled.setdefault(one.model, []).append(one)
         self.rates = rates or Rates()
         self._models = tuple(models)
         self._discounts = tuple(discounts)
@@ -163,8 +170,9 @@ class Book:
         version: int = 0,
         signature: str = "",
         rates: Rates | None = None,
+        pooled: Iterable[Pooled] = (),
     ) -> Book:
-        return cls(models, prices, discounts, version=version, signature=signature, rates=rates)
+        return cls(models, prices, discounts, version=version, signature=signature, rates=rates, pooled=pooled)
 
     def with_overrides(
         self, models: Iterable[ModelRow], prices: Iterable[PriceRow], discounts: Iterable[DiscountRow] = ()
@@ -172,6 +180,7 @@ class Book:
         """This book with rows of the user's own put before it; this one stays as it is."""
         own = Book(models, prices, discounts)
         book = Book(version=self.version, signature=self.signature, rates=self.rates)
+        book._pooled = self._pooled
         book._models = (*own._models, *self._models)
         book._discounts = (*own._discounts, *self._discounts)
         book._prices = {**self._prices}
@@ -216,6 +225,8 @@ class Book:
             parts = buckets(usage)
         except (InvalidUsageError, TypeError):
             return Charge(None, "USD", INVALID)
+        if self._pooled and self._is_pooled(provider, model, project_id, at):
+            return _PENDING
         key = (provider, model, tier, region, project_id)
         try:
             card = self._cards[key]
@@ -227,6 +238,20 @@ class Book:
         if page.thinking and usage.reasoning_tokens:
             parts = _with_thinking(parts)
         return page.charged(parts, with_fee=usage.requests is None)
+
+    def _of_pools(self, provider: str | None, model: str | None, project_id: int | None) -> list[Pooled]:
+        owner = (provider or "").lower()
+        return [
+            one
+            for one in self._pooled.get((model or "").lower(), ())
+            if one.project_id in (None, project_id) and (owner in one.providers or "*" in one.providers)
+        ]
+
+    def _is_pooled(self, provider: str | None, model: str | None, project_id: int | None, at: datetime) -> bool:
+        return any(
+            (one.valid_from is None or one.valid_from <= at) and (one.valid_to is None or at < one.valid_to)
+            for one in self._of_pools(provider, model, project_id)
+        )
 
     def booked(self, charge: Charge, at: datetime) -> Booked:
         """The charge of a call that started ``at``, with its cost in the instance's currency."""
@@ -241,7 +266,10 @@ class Book:
     def cuts(self, key: CardKey, start: datetime, end: datetime) -> Cuts:
         """Where between ``start`` and ``end`` the prices of one card change, and the prompt lengths at which they do."""
         card = self._card(key)
-        return Cuts() if card is None else card.cuts(start, end, self.rates)
+        found = Cuts() if card is None else card.cuts(start, end, self.rates)
+        ends = [end for one in self._of_pools(*key[:2], key[4]) for end in (one.valid_from, one.valid_to)]
+        pooled = {at for at in ends if at is not None and start < at < end}
+        return replace(found, instants=tuple(sorted({*found.instants, *pooled}))) if pooled else found
 
     def rule(self, key: CardKey, *, at: datetime, prompt: int, used: Sequence[str]) -> Rule | None:
         """What every call of this card is charged that falls between the same cuts and uses these buckets and no others.
@@ -249,6 +277,8 @@ class Book:
         Buckets are those of ``buckets()`` without ``Usage.extra``. ``None`` when a rate has no finite decimals: then only
         call by call is exact.
         """
+        if self._is_pooled(*key[:2], key[4], at):
+            return Rule(status=PENDING)
         card = self._card(key)
         if card is None:
             return Rule(status=UNPRICED)

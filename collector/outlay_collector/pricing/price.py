@@ -22,6 +22,8 @@ PRICED = "priced"
 PARTLY_PRICED = "partly_priced"
 UNPRICED = "unpriced"
 INVALID = "invalid"
+PENDING = "pending"
+"""Waits for the allocation of GPU hours, after which it is ``allocated``."""
 
 _INPUT_PARTS = frozenset({"input_image", "input_video"})
 _OUTPUT_PARTS = frozenset({"output_image", "output_video", "output_citation"})

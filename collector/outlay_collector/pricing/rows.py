@@ -52,6 +52,20 @@ class ModelRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pooled:
+    """A model that runs on GPUs of one's own: its calls are charged by allocation, not by a price.
+
+    ``providers`` and ``model`` are lower-cased names as calls give them; the provider ``*`` is any.
+    """
+
+    providers: frozenset[str]
+    model: str
+    project_id: int | None = None  # None: every project
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PriceRow:
     """What ``per`` of ``unit`` cost at an instant. Rows are closed and opened, never edited."""
 

@@ -19,7 +19,17 @@ from outlay_collector.pricing.currencies.rates import Rate, RateDiff
 from outlay_collector.pricing.currencies.rates import compare as compare_rates
 from outlay_collector.pricing.diff import Diff
 from outlay_collector.pricing.imports import Catalogue, bundled_catalogue
-from outlay_collector.pricing.rows import CATALOGUE, CORRECTION, FALLBACK, LOCAL, RULE, DiscountRow, ModelRow, PriceRow
+from outlay_collector.pricing.rows import (
+    CATALOGUE,
+    CORRECTION,
+    FALLBACK,
+    LOCAL,
+    RULE,
+    DiscountRow,
+    ModelRow,
+    Pooled,
+    PriceRow,
+)
 from outlay_collector.pricing.windows import Window
 
 Connection = psycopg.Connection[Any]
@@ -63,6 +73,7 @@ def load_book(connection: Connection, version: int | None = None) -> Book:
     wanted = newest_version(connection) if version is None else version
     stored = _rows(connection, wanted)
     currencies = {row.currency for row in stored.prices}
+    currencies |= {currency for (currency,) in connection.execute("SELECT DISTINCT currency FROM gpu_rate").fetchall()}
     return Book.from_rows(
         stored.models.values(),
         stored.prices,
@@ -70,7 +81,30 @@ def load_book(connection: Connection, version: int | None = None) -> Book:
         version=wanted,
         signature=f"catalogue:{wanted}",
         rates=fx.load(connection, wanted, currencies=sorted(currencies)),
+        pooled=_pooled(connection),
     )
+
+
+def _pooled(connection: Connection) -> list[Pooled]:
+    """As it is now: which pool a model runs on is no matter of versions."""
+    rows = connection.execute(
+        "SELECT providers, model, project_id, valid_from, valid_to FROM gpu_serving ORDER BY id"
+    ).fetchall()
+    return [
+        Pooled(
+            providers=frozenset(name.lower() for name in providers),
+            model=model.lower(),
+            project_id=project_id,
+            valid_from=_utc(valid_from),
+            valid_to=_utc(valid_to),
+        )
+        for providers, model, project_id, valid_from, valid_to in rows
+    ]
+
+
+def note_pools(connection: Connection, name: str, *, actor: str) -> int:
+    """Have every process load the book again, because models run on another pool than before."""
+    return _new_version(connection, kind="pools", name=name, actor=actor, summary={})
 
 
 def _rows(connection: Connection, version: int) -> _Stored:

@@ -36,7 +36,7 @@ price_catalogue = sa.Table(
     sa.Column("undoes", sa.Integer, sa.ForeignKey("price_catalogue.id")),
     sa.Column("summary", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     sa.CheckConstraint(
-        "kind IN ('bundled', 'file', 'feed', 'override', 'undo', 'rates')",
+        "kind IN ('bundled', 'file', 'feed', 'override', 'undo', 'rates', 'pools')",
         name="price_catalogue_kind_check",
     ),
 )

@@ -1,0 +1,1 @@
+"""Allocation in the database: windows are run, and run again when something came late."""

@@ -1,0 +1,1 @@
+"""Telemetry into the database, and targets that are scraped."""
