@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
         default=None, description="Mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465."
     )
     smtp_from: str = Field(default="outlay@localhost", description="Whom e-mail comes from.")
+    unusual_floor: Decimal = Field(
+        default=Decimal(5),
+        ge=0,
+        description="Least money, in the instance's currency, that unusual spend must be to be told.",
+    )
     heartbeat_url: str | None = Field(
         default=None,
         description="Called every minute while settlement, budgets and delivery keep up; a dead man's switch.",

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from outlay_collector.alerts.unusual.jobs import Unusual
 from outlay_collector.alerts.watch.jobs import Watch
 from outlay_collector.alerts.webhooks.jobs import Deliverer
 from outlay_collector.alerts.webhooks.store import forget as forget_events
@@ -264,7 +265,7 @@ def run(settings: Settings) -> None:
     with connect(database_url) as connection:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
-    parts = (Pulse, Jobs, Follower, Deliverer, Watch, Allocator, Scraper)
+    parts = (Pulse, Jobs, Follower, Deliverer, Watch, Unusual, Allocator, Scraper)
     threads = [part(settings, database_url) for part in parts]
     for thread in threads:
         thread.start()
