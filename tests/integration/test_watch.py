@@ -176,11 +176,15 @@ def test_the_dead_mans_switch_is_told_that_all_is_well_only_while_it_is(database
         assert len(switch.received) == 1
 
 
-def test_a_worker_tells_of_another_part_that_has_stopped(database_url: str, tmp_path: Path) -> None:
+def test_a_worker_tells_of_what_it_finds(database_url: str, tmp_path: Path) -> None:
     with Receiver() as receiver:
         with connect(database_url) as connection:
-            webhooks.add(connection, NewWebhook(kind="generic", url=receiver.url), project_id=None, actor="tests")
-            connection.execute("INSERT INTO heartbeat (name, at) VALUES ('evaluation', now() - interval '1 hour')")
+            project = create_project(connection, "acme")
+            webhooks.add(connection, NewWebhook(kind="generic", url=receiver.url), project_id=project, actor="tests")
+            connection.execute(
+                "INSERT INTO ingest_count (project_id, hour, name, n) VALUES (%s, date_trunc('hour', now()), 'refused:id', 500)",
+                (project,),
+            )
         env = {"OUTLAY_DATABASE_URL": database_url, "OUTLAY_WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8"}
         worker = Running("worker", env=env, log=tmp_path / "worker.log")
         worker.start()
@@ -189,6 +193,6 @@ def test_a_worker_tells_of_another_part_that_has_stopped(database_url: str, tmp_
         finally:
             worker.kill()
     said = receiver.received[0].json
-    assert said["type"] == "operation.evaluation_late"
-    assert said["data"]["details"]["runbook"] == "evaluation-late"
-    assert said["data"]["project"] is None
+    assert said["type"] == "data.refused"
+    assert said["data"]["details"]["runbook"] == "refused"
+    assert said["data"]["project"] == "acme"
