@@ -26,10 +26,13 @@ import psycopg
 from outlay_collector.access import store as access
 from outlay_collector.db.engine import connect
 from outlay_collector.ledger import store as ledger
+from outlay_collector.ledger.later import store as later
 
 from benchmarks._ingest.installation import Installation, installation
 from benchmarks._query import duck
 from benchmarks._query.calls import make_calls, make_projects
+
+ZONE = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,13 +186,25 @@ def _fill(ours: Installation, calls: int) -> datetime:
         if not said["summed"]:
             began = time.perf_counter()
             for project in access.project_ids(connection).values():
-                ledger.rebuild(connection, project, now=until, zone=ZoneInfo("UTC"))
+                ledger.rebuild(connection, project, now=until, zone=ZONE)
                 connection.commit()
+            print(f"summed in {time.perf_counter() - began:.0f} s", flush=True)
+            _make_later_sums(connection)
             connection.autocommit = True
             connection.execute("VACUUM ANALYZE")
             made.write_text(json.dumps(said | {"summed": True}))
-            print(f"summed in {time.perf_counter() - began:.0f} s", flush=True)
+            print(f"all sums made in {time.perf_counter() - began:.0f} s", flush=True)
     return until
+
+
+def _make_later_sums(connection: psycopg.Connection[Any]) -> None:
+    """What the worker does in the background, without its rests."""
+    while found := later.waiting(connection, now=datetime.now(UTC) + later.QUIET, zone=ZONE, limit=10_000):
+        connection.commit()
+        for stale in found:
+            later.make(connection, stale, zone=ZONE)
+            connection.commit()
+    connection.commit()
 
 
 def _sizes(connection: psycopg.Connection[Any]) -> dict[str, float]:
@@ -204,7 +219,7 @@ _SIZES = """
 SELECT coalesce(parent.relname, c.relname), sum(pg_total_relation_size(c.oid))
   FROM pg_class c LEFT JOIN pg_inherits ON inhrelid = c.oid LEFT JOIN pg_class parent ON parent.oid = inhparent
  WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-   AND coalesce(parent.relname, c.relname) ~ '^(span|cost_.*|latency_.*|dimension_set)$'
+   AND coalesce(parent.relname, c.relname) ~ '^(span|cost_.*|latency_.*|key_.*|model_.*|dimension_set|stale_sum)$'
  GROUP BY 1
 """
 

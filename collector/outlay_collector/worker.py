@@ -31,6 +31,7 @@ from outlay_collector.gpu.allocation import store as allocation
 from outlay_collector.gpu.jobs import Allocator, Scraper
 from outlay_collector.ledger.attribution import store as attribution
 from outlay_collector.ledger.buckets import DAY
+from outlay_collector.ledger.later import store as later
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.store import forget_minutes
 from outlay_collector.pricing.book import Book
@@ -62,6 +63,9 @@ SICK_SECONDS = 10.0
 
 JOBS_SECONDS = 2.0
 """Between two looks for jobs."""
+
+LATER_SECONDS = 5.0
+"""Between two looks for sums of past hours and days that have to be made."""
 
 CHUNKS_PER_ROUND = 8
 """Transactions of settlement before sums are made, where there is that much to settle."""
@@ -217,6 +221,59 @@ class Jobs:
             self._stop.wait(JOBS_SECONDS)
 
 
+class LaterSums:
+    """Sums of hours and days that are over, and again of those that late data touched; in a thread of its own.
+
+    It rests as long as it works: a history that has to be summed anew takes half a core, not all of one.
+    """
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self._zone = settings.zone
+        self._url = database_url
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outlay-sums", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=8)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with connect(self._url, application="outlay-sums") as connection:
+                    self._until_stopped(connection)
+            except Exception as error:  # noqa: BLE001 - answers come from rows meanwhile
+                logger.warning("sums of past days could not be made (%s); trying again", error)
+                self._stop.wait(LATER_SECONDS)
+
+    def _until_stopped(self, connection: psycopg.Connection[Any]) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            made = self._round(connection)
+            self._stop.wait(time.monotonic() - began if made else LATER_SECONDS)
+
+    def _round(self, connection: psycopg.Connection[Any]) -> int:
+        """What can be made of what is waiting, each in a transaction of its own; how many were made."""
+        found = later.waiting(connection, now=datetime.now(UTC), zone=self._zone)
+        connection.commit()
+        made = 0
+        for stale in found:
+            if self._stop.is_set():
+                break
+            try:
+                made += later.make(connection, stale, zone=self._zone)
+                connection.commit()
+            except psycopg.Error as error:
+                if connection.closed:
+                    raise
+                connection.rollback()
+                logger.warning("%s of project %d, %s: %s", stale.name, stale.project_id, stale.bucket, error)
+        return made
+
+
 def housekeeping(settings: Settings, database_url: str) -> None:
     """Partitions of the coming days, retention, and what nobody reads any more."""
     now = datetime.now(UTC)
@@ -228,6 +285,7 @@ def housekeeping(settings: Settings, database_url: str) -> None:
             logger.warning("partitions could not be made: another session has locked them; a later run makes them")
             return
         forget_minutes(connection, now=now)
+        later.forget(connection, now=now)
         forget_letters(connection, now=now, retention=settings.retention)
         forget_clients(connection, now=now, retention=settings.retention)
         forget_events(connection, before=now - settings.retention)
@@ -265,7 +323,7 @@ def run(settings: Settings) -> None:
     with connect(database_url) as connection:
         currencies.check(connection, settings.currency)
     housekeeping(settings, database_url)
-    parts = (Pulse, Jobs, Follower, Deliverer, Watch, Unusual, Allocator, Scraper)
+    parts = (Pulse, Jobs, LaterSums, Follower, Deliverer, Watch, Unusual, Allocator, Scraper)
     threads = [part(settings, database_url) for part in parts]
     for thread in threads:
         thread.start()

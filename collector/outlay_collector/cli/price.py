@@ -374,7 +374,7 @@ def coverage_(
     from outlay_collector.access.store import project_ids
     from outlay_collector.ledger.buckets import Window
     from outlay_collector.ledger.reads import store as sums
-    from outlay_collector.ledger.reads.question import Question, sources
+    from outlay_collector.ledger.reads.question import Question
     from outlay_collector.pricing.coverage import as_json as coverage_as_json
     from outlay_collector.pricing.coverage import coverage
     from outlay_collector.pricing.store import load_book
@@ -389,7 +389,7 @@ def coverage_(
             window=Window(now - timedelta(days=days), now),
             group_by=("provider", "model"),
         )
-        rows = sums.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+        rows = sums.spend(connection, question, sums.plan(connection, question, settings.zone, now), settings.time_zone)
         found = coverage_as_json(coverage(load_book(connection), rows, at=now))
     if as_json:
         show_json(found)

@@ -46,5 +46,8 @@ SUMS = (
 )
 """Whole-number sums of a cost rollup; ``cost`` and ``reported_cost`` stand beside them and may be unknown."""
 
+KEYED = ("user", "customer", "session")
+"""Dimensions with sums of their own, as every declared tag has them."""
+
 OTHER = "__other__"
 """The value under which an answer or a rollup sums what has no row of its own; no sender's value begins so by accident."""

@@ -62,6 +62,16 @@ class Recompute:
     hours_from_rows: tuple[Window, ...]
     days: tuple[date, ...]
 
+    @property
+    def hours(self) -> tuple[datetime, ...]:
+        """The start of every hour that is made."""
+        made = [
+            window.start + n * HOUR
+            for window in (*self.hours_from_minutes, *self.hours_from_rows)
+            for n in range((window.end - window.start) // HOUR)
+        ]
+        return tuple(sorted(made))
+
 
 def recompute(minutes: Iterable[datetime], *, now: datetime, zone: ZoneInfo) -> Recompute:
     """Recent minutes are summed one by one; older hours at once, for late data comes seldom and scattered."""

@@ -29,10 +29,8 @@ _TOKENS = (
 
 NO_PRICE = "charge_status IN ('unpriced', 'partly_priced', 'invalid') AND usage_source <> 'missing'"
 
-# Calls that count, by bucket and dimensions.
-_CALLS = f"""
-SELECT {{bucket}} AS bucket, {_DIMENSIONS}, NULL::jsonb AS tags, 0::smallint AS basis,
-       count(*) AS calls,
+# What calls add up to.
+CALL_SUMS = f"""count(*) AS calls,
        count(*) FILTER (WHERE status = 2) AS errors,
        count(*) FILTER (WHERE {NO_PRICE}) AS unpriced_calls,
        count(*) FILTER (WHERE usage_source = 'estimated') AS estimated_calls,
@@ -43,19 +41,19 @@ SELECT {{bucket}} AS bucket, {_DIMENSIONS}, NULL::jsonb AS tags, 0::smallint AS 
        sum(duration_us)::bigint AS duration_us,
        0::bigint AS lines,
        sum(cost) AS cost,
-       sum(reported_cost) AS reported_cost
+       sum(reported_cost) AS reported_cost"""
+
+# Calls that count, by bucket and dimensions.
+_CALLS = f"""
+SELECT {{bucket}} AS bucket, {_DIMENSIONS}, NULL::jsonb AS tags, 0::smallint AS basis,
+       {CALL_SUMS}
   FROM call
  WHERE project_id = %(project)s AND start_time >= %(start)s AND start_time < %(end)s AND counted
  GROUP BY bucket, {_DIMENSIONS}
 """
 
-# Ledger lines: for both views where they were booked when they were incurred, else once for each.
-_LINES = f"""
-SELECT {{bucket}} AS bucket, {", ".join(f"dimensions ->> '{name}' AS {name}" for name in ALLOCATION_DIMENSIONS)},
-       dimensions -> 'tags' AS tags, basis,
-       {", ".join(f"0::bigint AS {name}" for name in SUMS if name != "lines")},
-       count(*) AS lines, sum(cost) AS cost, NULL::numeric AS reported_cost
-  FROM (
+# Ledger lines of a window: for both views where they were booked when they were incurred, else once for each.
+LINES_OF_WINDOW = """
         SELECT charge_time AS start_time, CASE WHEN charge_time = incurred_time THEN 0 ELSE 1 END::smallint AS basis,
                dimensions, cost
           FROM ledger_line
@@ -65,7 +63,14 @@ SELECT {{bucket}} AS bucket, {", ".join(f"dimensions ->> '{name}' AS {name}" for
           FROM ledger_line
          WHERE project_id = %(project)s AND incurred_time >= %(start)s AND incurred_time < %(end)s
            AND incurred_time <> charge_time
-       ) AS line
+"""
+
+_LINES = f"""
+SELECT {{bucket}} AS bucket, {", ".join(f"dimensions ->> '{name}' AS {name}" for name in ALLOCATION_DIMENSIONS)},
+       dimensions -> 'tags' AS tags, basis,
+       {", ".join(f"0::bigint AS {name}" for name in SUMS if name != "lines")},
+       count(*) AS lines, sum(cost) AS cost, NULL::numeric AS reported_cost
+  FROM ({LINES_OF_WINDOW}) AS line
  GROUP BY 1, {", ".join(str(n) for n in range(2, len(ALLOCATION_DIMENSIONS) + 3))}, basis
 """
 

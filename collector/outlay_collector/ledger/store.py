@@ -12,6 +12,7 @@ import psycopg
 from outlay_collector.db.names import SUMS
 from outlay_collector.ledger import rollup_sql
 from outlay_collector.ledger.buckets import DAY, Window, day_window, recompute
+from outlay_collector.ledger.later import store as later
 
 Connection = psycopg.Connection[Any]
 
@@ -101,6 +102,7 @@ def roll_up(
         hours = day_window(day, zone)
         connection.execute("DELETE FROM cost_day WHERE project_id = %s AND day = %s", (project_id, day))
         run.execute(rollup_sql.from_finer("hour", "day"), hours)
+    later.mark(connection, project_id, todo.hours, todo.days, now)
 
 
 # Thousands of rows fall into hundreds of groups, but the planner, who cannot know how few sets of dimensions there are,
@@ -169,6 +171,7 @@ def rebuild(connection: Connection, project_id: int, *, now: datetime, zone: Zon
     """Every bucket of a project from its rows, as after a change of the instance's time zone."""
     for table in ("cost_minute", "cost_hour", "cost_day", "latency_minute", "latency_hour"):
         connection.execute(f"DELETE FROM {table} WHERE project_id = %s", (project_id,))
+    later.drop(connection, project_id)
     rows = connection.execute(
         """
         SELECT DISTINCT date_trunc('minute', start_time) FROM span WHERE project_id = %(project)s AND counted

@@ -8,6 +8,7 @@ from decimal import InvalidOperation
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from psycopg import Connection
 from pydantic import BaseModel, Field
 
 from outlay_collector.access.api import Asking, Reader, Reading, Writing, projects_of, require, state_of
@@ -17,7 +18,7 @@ from outlay_collector.ledger.bridge import bridge
 from outlay_collector.ledger.reads import store as sums
 from outlay_collector.ledger.reads.api import Asked
 from outlay_collector.ledger.reads.periods import previous
-from outlay_collector.ledger.reads.question import Interval, parse_window, sources
+from outlay_collector.ledger.reads.question import Interval, Question, parse_window
 from outlay_collector.pricing import listing, store
 from outlay_collector.pricing.change import as_json as change_as_json
 from outlay_collector.pricing.coverage import as_json, coverage
@@ -185,7 +186,7 @@ def covered(request: Request, access: Reader, question: Asked, connection: Askin
     """How much of the window's calls and tokens has a price, and which models leave a gap."""
     state = state_of(request)
     by_model = replace(question, group_by=("provider", "model"))
-    rows = sums.spend(connection, by_model, sources(by_model, state.settings.zone), state.settings.time_zone)
+    rows = _summed(request, by_model, connection)
     found = coverage(state.book(), rows, at=question.window.end, project_id=access.project_id)
     return {"from": question.window.start, "to": question.window.end, **as_json(found)}
 
@@ -216,9 +217,7 @@ def why(
         )
     )
     was = replace(now, window=earlier)
-    before, after = (
-        sums.spend(connection, one, sources(one, state.settings.zone), state.settings.time_zone) for one in (was, now)
-    )
+    before, after = (_summed(request, one, connection) for one in (was, now))
     worth = worth_at(state.book(), was.window.start, dimensions, access.project_id)
     return {
         "from": now.window.start,
@@ -227,3 +226,9 @@ def why(
         "currency": state.settings.currency,
         **change_as_json(bridge(before, after, dimensions, worth), dimensions, shown, parts),
     }
+
+
+def _summed(request: Request, question: Question, connection: Connection[Any]) -> list[dict[str, Any]]:
+    settings = state_of(request).settings
+    plan = sums.plan(connection, question, settings.zone, datetime.now(UTC))
+    return sums.spend(connection, question, plan, settings.time_zone)

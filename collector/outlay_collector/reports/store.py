@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from outlay_collector.alerts.store import send
 from outlay_collector.ledger.bridge import bridge
 from outlay_collector.ledger.reads import store as ledger
 from outlay_collector.ledger.reads.completeness import Completeness, completeness
-from outlay_collector.ledger.reads.question import Filter, Interval, Question, sources
+from outlay_collector.ledger.reads.question import Filter, Interval, Question
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.coverage import coverage
 from outlay_collector.pricing.store import load_book
@@ -80,7 +80,8 @@ def made(
 
 
 def _rows(connection: Connection, question: Question, settings: Settings) -> list[dict[str, Any]]:
-    return ledger.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+    plan = ledger.plan(connection, question, settings.zone, datetime.now(UTC))
+    return ledger.spend(connection, question, plan, settings.time_zone)
 
 
 def _change(before: Rows, now: Rows, book: Book, period: Period) -> dict[str, Decimal]:

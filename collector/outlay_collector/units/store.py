@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from outlay_collector.ledger.reads import store as reads
-from outlay_collector.ledger.reads.question import Question, sources
+from outlay_collector.ledger.reads.question import Question
 from outlay_collector.units import sql
 from outlay_collector.units.economics import Judged, Key, Unit, units
 from outlay_collector.units.outcomes import GOOD_LABELS, Outcome, Score
@@ -59,7 +60,8 @@ def _by(question: Question, dimension: str) -> Question:
 
 
 def _spend(connection: Connection, question: Question, instance_zone: Any) -> list[dict[str, Any]]:
-    return reads.spend(connection, question, sources(question, instance_zone), instance_zone.key)
+    plan = reads.plan(connection, question, instance_zone, datetime.now(UTC), every_value=True)
+    return reads.spend(connection, question, plan, instance_zone.key)
 
 
 def _judged(connection: Connection, question: Question, named: Named, at_least: float) -> dict[Key, Judged]:

@@ -28,6 +28,7 @@ POLICY = "outlay_tenant_reads"
 
 SHARED = frozenset(
     {
+        "allocation_tag",
         "attribution_version",
         "closed_month",
         "dimension_set",

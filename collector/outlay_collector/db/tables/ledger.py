@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from outlay_collector.db.names import ALLOCATION_DIMENSIONS, SUMS
 from outlay_collector.db.tables.base import metadata
@@ -122,3 +122,90 @@ cost_hour = _cost_rollup("hour", TIME)
 cost_day = _cost_rollup("day", sa.Date())
 latency_minute = _latency_rollup("minute")
 latency_hour = _latency_rollup("hour")
+
+
+def _sums() -> list[sa.Column[Any]]:
+    """Numbers of which most are 0 in most rows, and are left out there."""
+    return [
+        *(sa.Column(name, sa.BigInteger) for name in SUMS),
+        sa.Column("cost", sa.Numeric),
+        sa.Column("reported_cost", sa.Numeric),
+    ]
+
+
+def _key_rollup(grain: str, kind: sa.types.TypeEngine[Any]) -> sa.Table:
+    return sa.Table(
+        f"key_{grain}",
+        metadata,
+        sa.Column("project_id", sa.Integer, nullable=False),
+        sa.Column(grain, kind, nullable=False),
+        sa.Column("dimension", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, comment="NULL: calls without one; __other__: all beyond the most that are kept."),
+        sa.Column("basis", sa.SmallInteger, nullable=False),
+        *_sums(),
+        sa.Index(f"key_{grain}_project_id_dimension_{grain}", "project_id", "dimension", grain),
+        sa.Index(f"key_{grain}_other", "dimension", grain, postgresql_where=sa.text("value = '__other__'")),
+        comment="Sums by one dimension at a time: user, customer, session, tag:<key>. NULL numbers are 0.",
+    )
+
+
+key_hour = _key_rollup("hour", TIME)
+key_day = _key_rollup("day", sa.Date())
+
+model_hour = sa.Table(
+    "model_hour",
+    metadata,
+    sa.Column("hour", TIME, nullable=False),
+    sa.Column("provider", sa.Text),
+    sa.Column("model", sa.Text),
+    sa.Column("basis", sa.SmallInteger, nullable=False),
+    *_sums(),
+    sa.Index("model_hour_hour", "hour"),
+    comment="Sums of all projects together. NULL numbers are 0.",
+)
+
+model_latency_hour = sa.Table(
+    "model_latency_hour",
+    metadata,
+    sa.Column("hour", TIME, nullable=False),
+    sa.Column("provider", sa.Text),
+    sa.Column("model", sa.Text),
+    sa.Column("measure", sa.SmallInteger, nullable=False),
+    sa.Column(
+        "packed",
+        BYTEA,
+        nullable=False,
+        comment="Bucket (2 bytes) and count (4 bytes), big-endian, of one histogram.",
+    ),
+    sa.Index("model_latency_hour_hour", "hour"),
+)
+
+stale_sum = sa.Table(
+    "stale_sum",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True, comment="key_day, key_hour or model_hour."),
+    sa.Column("bucket", TIME, primary_key=True),
+    sa.Column("project_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column(
+        "dimension", sa.Text, primary_key=True, server_default=sa.text("''::text"), comment="Empty: all of them."
+    ),
+    sa.Column("at", TIME, nullable=False, server_default=NOW),
+    sa.Column("touches", sa.Integer, nullable=False, server_default=sa.text("1")),
+)
+
+allocation_tag = sa.Table(
+    "allocation_tag",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("declared_at", TIME, nullable=False, server_default=NOW),
+    sa.Column("declared_by", sa.Text, nullable=False),
+    sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name="allocation_tag_key_check"),
+)
+
+sums_version = sa.Table(
+    "sums_version",
+    metadata,
+    sa.Column("project_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    comment="Grows whenever a project's sums are made: as long as it stands, answers stand.",
+)

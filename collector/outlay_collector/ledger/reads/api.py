@@ -23,7 +23,6 @@ from outlay_collector.ledger.reads.question import (
     parse_group_by,
     parse_window,
     parse_zone,
-    sources,
 )
 from outlay_collector.ledger.reads.top import top
 
@@ -87,7 +86,8 @@ def spend(
 
 def _summed(request: Request, question: Question, connection: Connection[Any]) -> list[dict[str, Any]]:
     settings = state_of(request).settings
-    return store.spend(connection, question, sources(question, settings.zone), settings.time_zone)
+    found = store.plan(connection, question, settings.zone, datetime.now(UTC))
+    return store.spend(connection, question, found, settings.time_zone)
 
 
 def _ranked(rows: list[dict[str, Any]], question: Question, most: int | None) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def tokens(request: Request, question: Asked, connection: Asking) -> Response:
 @router.get("/latency")
 def latency(request: Request, question: Asked, connection: Asking) -> Response:
     """p50, p95 and p99 of duration and time to first token in milliseconds; failed calls are left out."""
-    plan = sources(question, state_of(request).settings.zone)
+    plan = store.latency_plan(connection, question, state_of(request).settings.zone, datetime.now(UTC))
     return _answer(request, question, connection, store.latency(connection, question, plan))
 
 

@@ -8,15 +8,15 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from outlay_collector.db.names import ALLOCATION_DIMENSIONS
+from outlay_collector.db.names import ALLOCATION_DIMENSIONS, KEYED
 from outlay_collector.errors import BadRequest
 from outlay_collector.ledger.buckets import DAY, HOUR, Window, day_of, day_window, hour_of
+from outlay_collector.ledger.dimensions import TAG
 
-RAW_DIMENSIONS = ("step", "tool", "customer", "user", "session")
-"""Dimensions that only rows know."""
+RAW_DIMENSIONS = ("step", "tool", *KEYED)
+"""Dimensions that only rows know; those of one key at a time have sums of past days and hours."""
 
 DIMENSIONS = ("project", *ALLOCATION_DIMENSIONS, *RAW_DIMENSIONS)
-TAG = "tag:"
 MAX_GROUPS = 4
 MAX_WINDOW = timedelta(days=3700)
 
@@ -133,11 +133,19 @@ def parse_window(start: str | None, end: str | None, zone: ZoneInfo, now: dateti
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Which part of a window comes from day sums, which from hour sums, which from rows. They meet without overlap."""
+    """Which part of a window comes from day sums, which from hour sums, which from rows. They meet without overlap.
+
+    ``models``: from hour sums of all projects together. ``key``: the dimension whose own sums ``key_days`` and
+    ``key_hours`` are.
+    """
 
     days: tuple[date, date] | None = None  # end excluded
     hours: tuple[Window, ...] = ()
     rows: tuple[Window, ...] = ()
+    models: tuple[Window, ...] = ()
+    key: str | None = None
+    key_days: tuple[tuple[date, date], ...] = ()
+    key_hours: tuple[Window, ...] = ()
 
 
 def sources(question: Question, instance_zone: ZoneInfo) -> Sources:
@@ -145,7 +153,7 @@ def sources(question: Question, instance_zone: ZoneInfo) -> Sources:
     window = question.window
     if not question.dimensions() <= {"project", *ALLOCATION_DIMENSIONS}:
         return Sources(rows=(window,))
-    if not _same_hours(question, instance_zone):
+    if not same_hours(question, instance_zone):
         return Sources(rows=(window,))
     first_hour, last_hour = _ceil_hour(window.start, instance_zone), hour_of(window.end, instance_zone)
     if first_hour >= last_hour:
@@ -169,7 +177,7 @@ def sources(question: Question, instance_zone: ZoneInfo) -> Sources:
     return Sources(days=days, hours=hours, rows=rows)
 
 
-def _same_hours(question: Question, instance_zone: ZoneInfo) -> bool:
+def same_hours(question: Question, instance_zone: ZoneInfo) -> bool:
     """Whether hours of the question's zone begin where the rollups' hours do, all through the window."""
     if question.interval is Interval.NONE or question.zone == instance_zone:
         return True

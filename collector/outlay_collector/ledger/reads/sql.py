@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from outlay_collector.db.names import SUMS
 from outlay_collector.ledger.buckets import Window
-from outlay_collector.ledger.reads.question import TAG, Basis, Filter, Interval, Question, Sources
+from outlay_collector.ledger.dimensions import call_column, line_value, literal
+from outlay_collector.ledger.reads.question import Basis, Filter, Interval, Question, Sources
 from outlay_collector.ledger.rollup_sql import NO_PRICE
-
-_RAW_COLUMNS = {"user": "user_id", "session": "session_id"}
 
 _ROW_SUMS = {
     "calls": "1",
@@ -35,20 +35,17 @@ class Parameters(dict[str, Any]):
 def spend(question: Question, sources: Sources, instance_zone: str) -> tuple[str, Parameters]:
     """One row per period and group: ``period_start``, the dimensions as ``d0``, ``d1`` …, sums, cost, reported_cost."""
     parameters = Parameters()
-    parts: list[str] = []
-    if sources.days is not None:
-        start, end = (parameters.add(day) for day in sources.days)
-        parts.append(_rollup(question, parameters, "day", f"day >= {start} AND day < {end}", instance_zone))
-    parts += [
-        _rollup(question, parameters, "hour", _within("hour", window, parameters), instance_zone)
-        for window in sources.hours
+    parts = [
+        _rollup(question, parameters, kept, grain, _between(grain, stretch, parameters), instance_zone)
+        for kept, grain, stretches in _kept(question, sources)
+        for stretch in stretches
     ]
     for window in sources.rows:
         parts.append(_rows(question, parameters, window))
         parts.append(_lines(question, parameters, window))
     groups = [f"d{n}" for n in range(len(question.group_by))]
     keys = ", ".join(["period_start", *groups])
-    sums = ", ".join(f"sum({name})::bigint AS {name}" for name in SUMS)
+    sums = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in SUMS)
     statement = f"""
 SELECT {keys}, {sums}, sum(cost) AS cost, sum(reported_cost) AS reported_cost
   FROM ({" UNION ALL ".join(parts)}) AS part
@@ -58,7 +55,35 @@ SELECT {keys}, {sums}, sum(cost) AS cost, sum(reported_cost) AS reported_cost
     return statement, parameters
 
 
-def _rollup(question: Question, parameters: Parameters, grain: str, window: str, instance_zone: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A family of sums: its tables are called ``<name>_<grain>``. ``column`` says where a dimension stands in them."""
+
+    name: str
+    column: Callable[[str], str]
+    joined: str = ""
+    condition: str = ""
+    by_project: bool = True
+
+
+def _kept(question: Question, sources: Sources) -> list[tuple[_Kept, str, Sequence[tuple[Any, Any]]]]:
+    """Which sums of which grain answer which stretches of a question."""
+    sets = "" if question.dimensions() <= {"project"} else "JOIN dimension_set ON dimension_set.id = dimension_set_id"
+    cost = _Kept("cost", lambda name: f"dimension_set.{name}", joined=sets)
+    model = _Kept("model", lambda name: f"model_hour.{name}", by_project=False)
+    key = _Kept("key", lambda _: "value", condition=f"AND dimension = {literal(sources.key or '')}")
+    return [
+        (cost, "day", [] if sources.days is None else [sources.days]),
+        (cost, "hour", [(window.start, window.end) for window in sources.hours]),
+        (model, "hour", [(window.start, window.end) for window in sources.models]),
+        (key, "day", sources.key_days),
+        (key, "hour", [(window.start, window.end) for window in sources.key_hours]),
+    ]
+
+
+def _rollup(
+    question: Question, parameters: Parameters, kept: _Kept, grain: str, window: str, instance_zone: str
+) -> str:
     """Summed by bucket and the dimensions asked for; only what is left meets zones and projects' names.
 
     The sets of dimensions, of which there are few, are filtered first and joined by hashing.
@@ -67,7 +92,7 @@ def _rollup(question: Question, parameters: Parameters, grain: str, window: str,
     basis = "basis < 2" if question.basis is Basis.BOOKED else "basis <> 1"
     keys = [f"{bucket} AS bucket"] if bucket else []
     keys += [
-        f"{'project_id' if name == 'project' else f'dimension_set.{name}'} AS k{number}"
+        f"{'project_id' if name == 'project' else kept.column(name)} AS k{number}"
         for number, name in enumerate(question.group_by)
     ]
     named = [
@@ -76,14 +101,14 @@ def _rollup(question: Question, parameters: Parameters, grain: str, window: str,
     ]
     sums = ", ".join(f"sum({name}) AS {name}" for name in (*SUMS, "cost", "reported_cost"))
     group = f"GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else "HAVING count(*) > 0"
-    sets = "" if question.dimensions() <= {"project"} else "JOIN dimension_set ON dimension_set.id = dimension_set_id"
+    projects = f"AND project_id = ANY({parameters.add(list(question.project_ids))})" if kept.by_project else ""
+    where = conditions(question, parameters, lambda name: _PROJECT if name == "project" else kept.column(name))
     return f"""
 SELECT {", ".join([period, *named, *SUMS, "cost", "reported_cost"])}
   FROM (
         SELECT {", ".join([*keys, sums])}
-          FROM cost_{grain} {sets}
-         WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {window} AND {basis}
-               {conditions(question, parameters, _rollup_dimension)}
+          FROM {kept.name}_{grain} {kept.joined}
+         WHERE {window} AND {basis} {projects} {kept.condition} {where}
          {group}
        ) AS rollup
 """
@@ -143,7 +168,12 @@ def _period(question: Question, parameters: Parameters, instant: str) -> str:
 
 
 def _within(column: str, window: Window, parameters: Parameters) -> str:
-    return f"{column} >= {parameters.add(window.start)} AND {column} < {parameters.add(window.end)}"
+    return _between(column, (window.start, window.end), parameters)
+
+
+def _between(column: str, stretch: tuple[Any, Any], parameters: Parameters) -> str:
+    start, end = (parameters.add(one) for one in stretch)
+    return f"{column} >= {start} AND {column} < {end}"
 
 
 def _grouped(question: Question, expression: Any) -> list[str]:
@@ -163,35 +193,17 @@ def condition(item: Filter, expression: str, parameters: Parameters) -> str:
     return f"({test}) IS NOT TRUE" if item.negated else test
 
 
-def _rollup_dimension(name: str) -> str:
-    return (
-        "(SELECT project.name FROM project WHERE project.id = project_id)"
-        if name == "project"
-        else f"dimension_set.{name}"
-    )
-
-
 def call_dimension(name: str) -> str:
     """A dimension as a column of the view ``call``."""
-    if name == "project":
-        return "(SELECT project.name FROM project WHERE project.id = project_id)"
-    if name.startswith(TAG):
-        return f"attributes ->> {_literal('outlay.tag.' + name.removeprefix(TAG))}"
-    return f"call.{_RAW_COLUMNS.get(name, name)}"
+    return _PROJECT if name == "project" else call_column(name)
 
 
 def line_dimension(name: str) -> str:
     """A dimension as it stands in a ledger line."""
-    if name == "project":
-        return "(SELECT project.name FROM project WHERE project.id = project_id)"
-    if name.startswith(TAG):
-        return f"dimensions -> 'tags' ->> {_literal(name.removeprefix(TAG))}"
-    return f"dimensions ->> {_literal(name)}"
+    return _PROJECT if name == "project" else line_value(name)
 
 
-def _literal(text: str) -> str:
-    """A tag's key as an SQL string; psycopg's own percent sign is doubled, and NUL cannot be in a key."""
-    return "'" + text.replace("\x00", "").replace("'", "''").replace("%", "%%") + "'"
+_PROJECT = "(SELECT project.name FROM project WHERE project.id = project_id)"
 
 
 LATENCY_DIMENSIONS = ("project", "provider", "model", "service", "feature")
@@ -199,34 +211,54 @@ LATENCY_DIMENSIONS = ("project", "provider", "model", "service", "feature")
 
 
 def latency_hours(question: Question, window: Window) -> tuple[str, Parameters]:
-    """Histograms per period and group, one row per stored cell, to be merged by ``histogram.merge``."""
+    """Histograms per period and group, a row for each: ``measure`` and, one after another, all buckets and all counts.
+
+    As ``array_send`` writes them after its head of twenty bytes: each value with its length before it. Arrays of numbers
+    made into objects one by one take ten times as long.
+    """
     parameters = Parameters()
-    groups = [
-        "(SELECT project.name FROM project WHERE project.id = project_id)" if n == "project" else n
-        for n in question.group_by
-    ]
+    groups = [_PROJECT if n == "project" else n for n in question.group_by]
     columns = [
         _period(question, parameters, "hour"),
         *(f"{e} AS d{n}" for n, e in enumerate(groups)),
         "measure",
-        "buckets",
-        "counts",
+        "string_agg(substr(array_send(buckets), 21), ''::bytea) AS buckets",
+        "string_agg(substr(array_send(counts), 21), ''::bytea) AS counts",
     ]
-    conditions = " ".join(
-        f"AND {condition(item, _latency_dimension(item.dimension), parameters)}" for item in question.filters
-    )
     return (
         f"""
 SELECT {", ".join(columns)}
   FROM latency_hour
- WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("hour", window, parameters)} {conditions}
+ WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("hour", window, parameters)}
+       {conditions(question, parameters, _latency_dimension)}
+ GROUP BY {", ".join(str(n + 1) for n in range(len(groups) + 2))}
+""",
+        parameters,
+    )
+
+
+def latency_models(question: Question, window: Window) -> tuple[str, Parameters]:
+    """The same from the histograms of all projects by model: ``measure`` and, one after another, what is packed."""
+    parameters = Parameters()
+    columns = [
+        _period(question, parameters, "hour"),
+        *(f"{name} AS d{n}" for n, name in enumerate(question.group_by)),
+        "measure",
+        "string_agg(packed, ''::bytea) AS packed",
+    ]
+    return (
+        f"""
+SELECT {", ".join(columns)}
+  FROM model_latency_hour
+ WHERE {_within("hour", window, parameters)} {conditions(question, parameters, _latency_dimension)}
+ GROUP BY {", ".join(str(n + 1) for n in range(len(question.group_by) + 2))}
 """,
         parameters,
     )
 
 
 def _latency_dimension(name: str) -> str:
-    return "(SELECT project.name FROM project WHERE project.id = project_id)" if name == "project" else name
+    return _PROJECT if name == "project" else name
 
 
 def latency_rows(question: Question, window: Window) -> tuple[str, Parameters]:
@@ -247,7 +279,8 @@ WITH measured AS (
 ), counted AS (
     SELECT {", ".join(names)}, measure, b, count(*)::integer AS n FROM measured GROUP BY {", ".join(names)}, measure, b
 )
-SELECT {", ".join(names)}, measure, array_agg(b), array_agg(n) FROM counted GROUP BY {", ".join(names)}, measure
+SELECT {", ".join(names)}, measure, string_agg(int2send(b) || int4send(n), ''::bytea)
+  FROM counted GROUP BY {", ".join(names)}, measure
 """,
         parameters,
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
 from outlay_collector.db.names import SUMS
 from outlay_collector.ledger.buckets import Window
+from outlay_collector.ledger.dimensions import TAG
+from outlay_collector.ledger.later import store as later
 from outlay_collector.ledger.reads import sql
-from outlay_collector.ledger.reads.histogram import Histogram
-from outlay_collector.ledger.reads.question import Question, Sources
+from outlay_collector.ledger.reads.histogram import Histograms
+from outlay_collector.ledger.reads.later import BY_MODEL, key_of, keyed_sources, with_models
+from outlay_collector.ledger.reads.question import Question, Sources, sources
 
 Connection = psycopg.Connection[Any]
 
@@ -24,34 +28,103 @@ def spend(connection: Connection, question: Question, sources: Sources, instance
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def latency(connection: Connection, question: Question, sources: Sources) -> list[dict[str, Any]]:
+def plan(
+    connection: Connection, question: Question, instance_zone: ZoneInfo, now: datetime, *, every_value: bool = False
+) -> Sources:
+    """The cheapest sources that answer a question about spend, by what is stale at the moment.
+
+    ``every_value``: none may be summed with others as ``__other__``, as for counting them.
+    """
+    key = key_of(question)
+    if key is not None:
+        return _keyed(connection, question, instance_zone, key, now, every_value)
+    found = sources(question, instance_zone)
+    if not found.hours or not question.dimensions() <= BY_MODEL or not _all_projects(connection, question):
+        return found
+    return with_models(found, stale_hours=later.stale_models(connection, question.window), now=now)
+
+
+def _keyed(
+    connection: Connection, question: Question, instance_zone: ZoneInfo, key: str, now: datetime, every_value: bool
+) -> Sources:
+    if key.startswith(TAG) and key.removeprefix(TAG) not in later.tags(connection):
+        return Sources(rows=(question.window,))
+    stale = later.stale_keys(connection, question.project_ids, question.window, key)
+    days, hours = stale.days, stale.hours
+    if every_value or any(item.values for item in question.filters if item.dimension == key):
+        # Who asks for one value gets all of it; where it may be among the others, only rows know.
+        others = later.days_with_others(connection, question.project_ids, question.window, key)
+        days, hours = days | others.days, hours | others.hours
+    return keyed_sources(question, instance_zone, key=key, stale_days=days, stale_hours=hours, now=now)
+
+
+def _all_projects(connection: Connection, question: Question) -> bool:
+    """Whether the question is about all there are; a session that is kept to some projects sees no others to tell by."""
+    row = connection.execute(
+        """
+        SELECT coalesce(current_setting('outlay.projects', true), '') IN ('', '{}')
+               AND NOT EXISTS (SELECT FROM project WHERE id <> ALL(%s))
+        """,
+        (list(question.project_ids),),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def latency_plan(connection: Connection, question: Question, instance_zone: ZoneInfo, now: datetime) -> Sources:
+    """The same for a question about latency."""
+    found = _by_hours(question, sources(question, instance_zone))
+    if not found.hours or not question.dimensions() <= BY_MODEL or not _all_projects(connection, question):
+        return found
+    return with_models(found, stale_hours=later.stale_models(connection, question.window), now=now)
+
+
+def _by_hours(question: Question, found: Sources) -> Sources:
+    """Histograms are kept by the hour, and for some dimensions."""
+    if not question.dimensions() <= set(sql.LATENCY_DIMENSIONS) or not (found.hours or found.days):
+        return Sources(rows=(question.window,))
+    start = min((w.end for w in found.rows if w.start == question.window.start), default=question.window.start)
+    end = max((w.start for w in found.rows if w.end == question.window.end), default=question.window.end)
+    return Sources(hours=(Window(start, end),), rows=found.rows)
+
+
+def latency(connection: Connection, question: Question, plan: Sources) -> list[dict[str, Any]]:
     """Percentiles of duration and time to first token, in milliseconds, per period and group."""
-    merged: dict[tuple[Any, ...], tuple[Histogram, Histogram]] = {}
-    kept = question.dimensions() <= set(sql.LATENCY_DIMENSIONS)
-    windows: list[tuple[Window, bool]] = [(question.window, False)]
-    if kept and (sources.hours or sources.days):
-        edges = [(window, False) for window in sources.rows]
-        start = min((w.end for w, _ in edges if w.start == question.window.start), default=question.window.start)
-        end = max((w.start for w, _ in edges if w.end == question.window.end), default=question.window.end)
-        windows = [*edges, (Window(start, end), True)]
-    for window, rolled_up in windows:
-        statement, parameters = (sql.latency_hours if rolled_up else sql.latency_rows)(question, window)
-        for *key, measure, buckets, counts in connection.execute(statement.encode(), parameters):
-            merged.setdefault(tuple(key), (Histogram(), Histogram()))[measure].add(buckets, counts)
+    merged = Histograms()
+    plan = plan if plan.models or not plan.days else _by_hours(question, plan)
+    for window in plan.models:
+        statement, parameters = sql.latency_models(question, window)
+        for *key, packed in connection.execute(statement.encode(), parameters, binary=True):
+            merged.add_packed(tuple(key), packed)
+    for window in plan.hours:
+        statement, parameters = sql.latency_hours(question, window)
+        for *key, buckets, counts in connection.execute(statement.encode(), parameters, binary=True):
+            merged.add_sent(tuple(key), buckets, counts)
+    for window in plan.rows:
+        statement, parameters = sql.latency_rows(question, window)
+        for *key, packed in connection.execute(statement.encode(), parameters, binary=True):
+            merged.add_packed(tuple(key), packed)
+    found = merged.percentiles((0.5, 0.95, 0.99))
+    keys = {key[:-1] for key in found}
+    names = ("period_start", *question.group_by)
     rows: list[dict[str, Any]] = []
-    for key, (duration, first_token) in sorted(merged.items(), key=lambda item: tuple(str(part) for part in item[0])):
+    for key in sorted(keys, key=lambda key: tuple(str(part) for part in key)):
+        calls, duration = found.get((*key, 0), _NONE)
+        first_tokens, first_token = found.get((*key, 1), _NONE)
         p50, p95, p99 = _milliseconds(duration)
         ttft50, ttft95, ttft99 = _milliseconds(first_token)
         rows.append(
-            dict(zip(("period_start", *question.group_by), key, strict=True))
-            | {"calls": duration.total, "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
-            | {"ttft_calls": first_token.total, "ttft_p50_ms": ttft50, "ttft_p95_ms": ttft95, "ttft_p99_ms": ttft99}
+            dict(zip(names, key, strict=True))
+            | {"calls": calls, "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
+            | {"ttft_calls": first_tokens, "ttft_p50_ms": ttft50, "ttft_p95_ms": ttft95, "ttft_p99_ms": ttft99}
         )
     return rows
 
 
-def _milliseconds(histogram: Histogram) -> list[float | None]:
-    return [None if us is None else round(us / 1000, 3) for us in histogram.percentiles((0.5, 0.95, 0.99))]
+_NONE: tuple[int, list[float | None]] = (0, [None, None, None])
+
+
+def _milliseconds(microseconds: list[float | None]) -> list[float | None]:
+    return [None if us is None else round(us / 1000, 3) for us in microseconds]
 
 
 def ingest_counts(connection: Connection, project_ids: tuple[int, ...], window: Window) -> dict[str, int]:
