@@ -52,17 +52,17 @@ def a_line(shop: Ledger, charged: datetime, incurred: datetime, cost: str, dimen
     shop.connection.commit()
 
 
-def make_all(shop: Ledger, now: datetime = NOW) -> None:
-    """As the worker does, a minute later."""
-    while found := store.waiting(shop.connection, now=now + timedelta(minutes=1), zone=shop.zone):
+def make_all(shop: Ledger) -> None:
+    """As the worker does, when everything has been quiet for a while."""
+    while found := store.waiting(shop.connection, now=datetime.now(UTC) + store.QUIET, zone=shop.zone):
         for stale in found:
             store.make(shop.connection, stale, zone=shop.zone)
             shop.connection.commit()
     shop.connection.commit()
 
 
-def answer(shop: Ledger, question: Question, now: datetime = NOW) -> tuple[list[dict[str, Any]], Sources]:
-    plan = reads.plan(shop.connection, question, shop.zone, now)
+def answer(shop: Ledger, question: Question) -> tuple[list[dict[str, Any]], Sources]:
+    plan = reads.plan(shop.connection, question, shop.zone, NOW)
     rows = reads.spend(shop.connection, question, plan, shop.zone.key)
     shop.connection.commit()
     return rows, plan
@@ -268,7 +268,9 @@ def test_what_is_committed_while_a_bucket_is_made_is_in_it_or_makes_it_stale_aga
     fresh.send([a_model_call(start=day, attributes={"session.id": "a"})])
     fresh.settle()
     (stale,) = (
-        one for one in store.waiting(fresh.connection, now=NOW + HOUR, zone=fresh.zone) if one.name == "key_day"
+        one
+        for one in store.waiting(fresh.connection, now=datetime.now(UTC) + HOUR, zone=fresh.zone)
+        if one.name == "key_day"
     )
     fresh.connection.commit()
     with connect(database_url) as late:
