@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
@@ -106,6 +107,14 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         app.include_router(router)
     _add_health(app)
     _add_error_handlers(app)
+    if origins := [part.strip() for part in settings.cors_origins.split(",") if part.strip()]:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type", "content-encoding", "x-outlay-project"],
+            max_age=600,
+        )
     return app
 
 

@@ -29,6 +29,15 @@ from outlay_collector.settings import Settings
 
 logger = logging.getLogger("outlay.collector")
 
+HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "private, no-cache"),
+]
+"""Of every answer: it is no page, is shown in no frame, and is kept by nobody in between."""
+
 DRAIN_SECONDS = 8
 """Requests under way get this long to finish after SIGTERM."""
 
@@ -78,6 +87,7 @@ def _accept(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=HEADERS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=2048,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
@@ -50,6 +51,9 @@ class Settings(BaseSettings):
     future_tolerance: timedelta = Field(default=timedelta(minutes=10), description="Spans further ahead are refused.")
     content: str = Field(default="none", pattern="^(none|masked|full)$", description="Prompts and completions kept.")
 
+    cors_origins: str = Field(
+        default="", description="Web origins, joined by commas, whose scripts may send telemetry; none by default."
+    )
     max_body_bytes: int = Field(default=20 * 2**20, description="Of one request, after decompression.")
     max_compressed_bytes: int = Field(default=8 * 2**20, description="Of one request, as sent.")
     max_bytes_in_flight: int = Field(default=64 * 2**20, description="Per process; over it senders get 503.")
@@ -114,6 +118,15 @@ class Settings(BaseSettings):
     @cached_property
     def webhook_networks(self) -> tuple[Network, ...]:
         return networks(self.webhook_allow_cidrs)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, text: str) -> str:
+        for origin in filter(None, (part.strip() for part in text.split(","))):
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
+                raise ValueError(f"{origin!r} is no origin; use one such as https://app.example.com, and not *")
+        return text
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 from pydantic import BaseModel, Field
@@ -109,6 +109,9 @@ Asking = Annotated[Connection[Any], Depends(asking)]
 Writing = Annotated[Connection[Any], Depends(writing)]
 
 
+KeyId = Annotated[str, Path(max_length=40)]
+
+
 class NewProject(BaseModel):
     name: str = Field(min_length=1, max_length=100)
 
@@ -157,8 +160,34 @@ def create_key(new: NewKey, access: Admin, connection: Writing) -> dict[str, Any
     return {"key": key}
 
 
+class Rotation(BaseModel):
+    overlap_hours: float = Field(default=24, ge=0, le=24 * 90, description="How long the old key goes on working.")
+
+
+@router.post("/keys/{key_id}/rotate", status_code=201)
+def rotate_key(key_id: KeyId, wanted: Rotation, access: Admin, connection: Writing) -> dict[str, Any]:
+    """A new key in the place of an old one, shown this once; both work until `old_key_until`."""
+    _for_all(access)
+    overlap = timedelta(hours=wanted.overlap_hours)
+    key, until = store.rotate_key(connection, key_id, overlap=overlap, actor=access.key_id)
+    return {"key": key, "old_key_until": until}
+
+
+@router.get("/audit")
+def list_audit(
+    access: Admin,
+    connection: Reading,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
+) -> dict[str, Any]:
+    """Who did what, newest first: keys, prices, months, budgets, jobs. Nothing of it can be changed."""
+    _for_all(access)
+    rows = store.audit(connection, before=before, limit=limit)
+    return {"rows": rows, "next": rows[-1]["id"] if len(rows) == limit else None}
+
+
 @router.delete("/keys/{key_id}")
-def revoke_key(key_id: str, access: Admin, connection: Writing) -> dict[str, Any]:
+def revoke_key(key_id: KeyId, access: Admin, connection: Writing) -> dict[str, Any]:
     _for_all(access)
     store.revoke_key(connection, key_id, actor=access.key_id)
     return {"revoked": key_id}

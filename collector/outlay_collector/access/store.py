@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -13,6 +13,9 @@ from outlay_collector.access.keys import SCOPES, Access, digest, generate_key, k
 from outlay_collector.errors import BadRequest, Conflict, NotFound
 
 Connection = psycopg.Connection[Any]
+
+OVERLAP = timedelta(hours=24)
+"""How long both keys of a rotation work."""
 
 
 def create_project(connection: Connection, name: str, *, actor: str = "operator") -> int:
@@ -86,6 +89,37 @@ def list_keys(connection: Connection) -> list[dict[str, Any]]:
         ).fetchall()
 
 
+def rotate_key(
+    connection: Connection, key_id: str, *, overlap: timedelta = OVERLAP, actor: str = "operator"
+) -> tuple[str, datetime]:
+    """A new key that may what the old one may, and until when the old one goes on working beside it.
+
+    NotFound when there is no active key of that id. A lifetime begins anew with the new key.
+    """
+    row = connection.execute(
+        """
+        UPDATE api_key SET expires_at = least(expires_at, now() + %s)
+         WHERE id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        RETURNING expires_at, project_id, name, scopes, created_at,
+                  (SELECT old.expires_at FROM api_key old WHERE old.id = api_key.id)
+        """,
+        (overlap, key_id),
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"There is no active key {key_id!r}; `outlay key list` shows all.")
+    until, project, name, scopes, created_at, expired_at = row
+    new_id, key = generate_key()
+    connection.execute(
+        """
+        INSERT INTO api_key (id, project_id, name, secret_sha256, scopes, expires_at)
+        VALUES (%s, %s, %s, %s, %s, now() + %s::interval)
+        """,
+        (new_id, project, name, digest(key), scopes, expired_at - created_at if expired_at else None),
+    )
+    note(connection, actor, "key.rotate", key_id, {"to": new_id, "until": until.isoformat()})
+    return key, until
+
+
 def revoke_key(connection: Connection, key_id: str, *, actor: str = "operator") -> None:
     """A revoked key stops working within five seconds. NotFound when there is none (left) to revoke."""
     row = connection.execute(
@@ -133,3 +167,16 @@ def note(connection: Connection, actor: str, action: str, subject: str, detail: 
         "INSERT INTO audit (actor, action, subject, detail) VALUES (%s, %s, %s, %s)",
         (actor, action, subject, Jsonb(detail) if detail is not None else None),
     )
+
+
+def audit(connection: Connection, *, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """Who did what, newest first; ``before`` is the id where the page before ended."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, at, actor, action, subject, detail
+              FROM audit WHERE id < coalesce(%s, 9223372036854775807)
+             ORDER BY id DESC LIMIT %s
+            """,
+            (before, limit),
+        ).fetchall()

@@ -12,7 +12,7 @@ from outlay_collector.access.keys import SCOPES
 from outlay_collector.cli.database import transaction
 from outlay_collector.cli.output import AsJson, show, show_json
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys.")
 
 
 @app.command()
@@ -61,3 +61,19 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As `outlay 
     with transaction() as connection:
         store.revoke_key(connection, key_id)
     typer.echo(f"Key {key_id} is revoked.")
+
+
+@app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `outlay key list` shows it.")],
+    overlap_hours: Annotated[float, typer.Option(min=0, help="How long the old key goes on working.")] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key in the place of an old one; both work for a while, so that nothing has to stop."""
+    with transaction() as connection:
+        key, until = store.rotate_key(connection, key_id, overlap=timedelta(hours=overlap_hours))
+    if as_json:
+        show_json({"key": key, "old_key_until": until})
+    else:
+        typer.echo(key)
+        typer.echo(f"The old key {key_id} works until {until:%Y-%m-%d %H:%M} UTC.", err=True)

@@ -10,11 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from outlay_collector.errors import BadRequest
-from outlay_collector.export.columns import DECIMAL, FLAG, TIME, VERSIONS, WHOLE
+from outlay_collector.export.columns import DECIMAL, FLAG, TEXT, TIME, VERSIONS, WHOLE
 from outlay_collector.export.focus import Row, cells
 
 FORMATS = ("csv", "parquet")
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 _MOST_DIGITS = 38
 """Of the decimals that every reader of Parquet knows."""
@@ -33,8 +35,16 @@ def as_csv(rows: Sequence[Row], version: str) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column.name for column in VERSIONS[version]])
-    writer.writerows(cells(row, version) for row in rows)
+    is_text = [column.kind == TEXT for column in VERSIONS[version]]
+    for row in rows:
+        written = zip(cells(row, version), is_text, strict=True)
+        writer.writerow([harmless(cell) if free else cell for cell, free in written])
     return text.getvalue().encode()
+
+
+def harmless(text: str) -> str:
+    """A name that a spreadsheet would run as a formula is quoted: names come from whoever sends telemetry."""
+    return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
 def as_parquet(rows: Sequence[Row], version: str) -> bytes:
