@@ -8,7 +8,7 @@ a real provider would have billed.  Tests compare what telemetry claims with the
 
 Run it
 ------
-    python fake_provider.py --port 4010            # or --port 0 --port-file port.txt
+    python -m tests.fake_provider --port 4010            # or --port 0 --port-file port.txt
 
     OPENAI_BASE_URL=http://127.0.0.1:4010/v1        OPENAI_API_KEY=anything
     ANTHROPIC_BASE_URL=http://127.0.0.1:4010        ANTHROPIC_API_KEY=anything
@@ -33,7 +33,12 @@ Endpoints
     POST /v1/messages/count_tokens                  free, never in the ledger
     POST /v1beta/models/{m}:generateContent         Gemini (also :streamGenerateContent,
          :embedContent, :batchEmbedContents, :countTokens; /v1/ and /v1beta1/ work too)
-    GET  /_fake/calls     POST /_fake/reset     GET /_fake/health
+    GET  /v1/organization/costs, /v1/organization/usage/completions            bills of OpenAI (admin key: sk-admin-…)
+    GET  /v1/organizations/cost_report, /v1/organizations/usage_report/messages     of Anthropic (sk-ant-admin-…)
+    GET  /_fake/calls     POST /_fake/reset     GET /_fake/health     POST /_fake/plant
+
+    A call is billed at the time of its header `x-fake-time` (ISO 8601; default now), to the account of `openai-project`
+    or `x-fake-workspace`. `fake_bills.py` makes bills of the ledger, and says what can be planted in them.
 
 Token arithmetic (tokens(s) = ceil(len(s) / 4))
 -----------------------------------------------
@@ -95,6 +100,7 @@ The ledger
                         (an error; an OpenAI stream without stream_options.include_usage)
     stream_completed    false when the stream was cut
     http_status
+    served_at, account  when, and for which project or workspace
 Failed calls are in the ledger with zero tokens.  Standard library only.  Loopback only.
 """
 
@@ -110,7 +116,11 @@ import re
 import struct
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from tests import fake_bills
 
 __all__ = ["FakeProvider", "tokens"]
 
@@ -137,6 +147,14 @@ SNAPSHOTS = {
 REASONING_MODEL = re.compile(r"^(o\d|gpt-[56])")
 CACHE_WRITE_BILLED = re.compile(r"^gpt-(5\.([6-9]|\d\d)|[6-9])")  # gpt-5.6 and later
 CACHE_MINIMUM, CACHE_STEP = 1024, 128
+
+BILLS = {
+    "/v1/organization/costs": ("openai", fake_bills.openai_costs),
+    "/v1/organization/usage/completions": ("openai", fake_bills.openai_usage),
+    "/v1/organizations/cost_report": ("anthropic", fake_bills.anthropic_costs),
+    "/v1/organizations/usage_report/messages": ("anthropic", fake_bills.anthropic_usage),
+}
+
 
 OPENAI_ERRORS = {
     400: "invalid_request_error",
@@ -312,6 +330,7 @@ class State:
     def __init__(self):
         self.lock = threading.Lock()
         self.reset()
+        self.planted = fake_bills.Planted()
 
     def reset(self):
         with self.lock:
@@ -430,11 +449,23 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(200, {"calls": list(self.state.ledger)})
         elif path == "/_fake/health":
             self._json(200, {"ok": True})
+        elif path in BILLS:
+            self._bill(path)
         elif path == "/v1/models":
             data = [{"id": m, "object": "model", "created": 0, "owned_by": "fake"} for m in SNAPSHOTS]
             self._json(200, {"object": "list", "data": data})
         else:
             self._json(404, {"error": {"message": "no such path", "type": "invalid_request_error"}})
+
+    def _bill(self, path):
+        provider, results = BILLS[path]
+        key = self.headers.get("x-api-key") or self.headers.get("authorization", "").removeprefix("Bearer ")
+        if not key.startswith("sk-ant-admin" if provider == "anthropic" else "sk-admin"):
+            return self._json(401, {"error": {"message": "an admin key is needed", "type": "authentication_error"}})
+        with self.state.lock:
+            found = list(fake_bills.items(self.state.ledger, provider, self.state.planted))
+        query = parse_qs(urlsplit(self.path).query)
+        return self._json(200, fake_bills.page(found, results, query, unix=provider == "openai"))
 
     def do_POST(self):
         path = self.path.split("?")[0]
@@ -444,6 +475,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._json(400, {"error": {"message": "bad JSON", "type": "invalid_request_error"}})
         if path == "/_fake/reset":
             self.state.reset()
+            return self._json(200, {"ok": True})
+        if path == "/_fake/plant":
+            self.state.planted = fake_bills.Planted(**body)
             return self._json(200, {"ok": True})
         gemini = re.match(r"^/v1[a-z0-9]*/(?:.*/)?models/([^:/]+):(\w+)$", path)
         routes = {
@@ -547,6 +581,8 @@ class Handler(BaseHTTPRequestHandler):
                 "usage_on_wire": usage,
                 "stream_completed": completed if ok else None,
                 "http_status": status,
+                "served_at": self.headers.get("x-fake-time") or datetime.now(UTC).isoformat(),
+                "account": self.headers.get("openai-project") or self.headers.get("x-fake-workspace"),
             }
         )
 
@@ -1247,6 +1283,10 @@ class FakeProvider:
 
     def reset(self):
         self.state.reset()
+
+    def plant(self, **planted):
+        """Have bills say something else than clients were told; see `fake_bills.Planted`."""
+        self.state.planted = fake_bills.Planted(**planted)
 
 
 def main():

@@ -26,6 +26,7 @@ from outlay_collector.access.wall import store as wall
 from outlay_collector.alerts import api as alerts_api
 from outlay_collector.alerts.watch import api as watch_api
 from outlay_collector.alerts.webhooks import api as webhooks_api
+from outlay_collector.bills import api as bills_api
 from outlay_collector.budgets import api as budgets_api
 from outlay_collector.calls.reads import api as calls_api
 from outlay_collector.costs import api as costs_api
@@ -100,6 +101,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         costs_api.router,
         export_api.router,
         alerts_api.router,
+        bills_api.router,
         webhooks_api.router,
         watch_api.router,
         budgets_api.router,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outlay_collector.alerts.webhooks.addresses import Network, networks
@@ -96,6 +96,14 @@ class Settings(BaseSettings):
         default=None,
         description="Called every minute while settlement, budgets and delivery keep up; a dead man's switch.",
     )
+
+    openai_admin_key: SecretStr | None = Field(
+        default=None, description="Of the organisation: its bill is pulled with it."
+    )
+    openai_billing_url: str = Field(default="https://api.openai.com", description="Where OpenAI's bill is asked for.")
+    anthropic_admin_key: SecretStr | None = Field(default=None, description="Likewise of Anthropic.")
+    anthropic_billing_url: str = Field(default="https://api.anthropic.com", description="Where Anthropic's is.")
+    bill_pull_days: int = Field(default=7, ge=1, le=366, description="Days that each pull of a bill asks for again.")
 
     @field_validator("webhook_allow_cidrs")
     @classmethod

@@ -20,6 +20,7 @@ from outlay_collector.alerts.unusual.jobs import Unusual
 from outlay_collector.alerts.watch.jobs import Watch
 from outlay_collector.alerts.webhooks.jobs import Deliverer
 from outlay_collector.alerts.webhooks.store import forget as forget_events
+from outlay_collector.bills import jobs as bills
 from outlay_collector.budgets.watch.jobs import Follower
 from outlay_collector.budgets.watch.store import forget as forget_budgets
 from outlay_collector.calls.store import lag_seconds, settle_round, waiting_projects
@@ -353,6 +354,12 @@ async def _work_queue(settings: Settings, database_url: str) -> None:
     async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
         del timestamp
         await asyncio.to_thread(weekly_reports, settings, database_url)
+
+    @app.periodic(cron=bills.SCHEDULE)
+    @app.task(name="outlay.bills", queueing_lock="bills", lock="bills", pass_context=False)
+    async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
+        del timestamp
+        await asyncio.to_thread(bills.pull_all, settings, database_url)
 
     while not stopped.is_set():
         try:

@@ -24,6 +24,7 @@ COMMANDS = (
     ("cost", "cost", "Enter seats, reserved throughput, training and other costs that are no call's."),
     ("month", "month", "Close months, open them again, and list them."),
     ("report", "report", "Tell what a period cost, how surely, and what changed; as text, HTML or a picture."),
+    ("bill", "bill", "Import, pull and reconcile what providers billed."),
     ("export", "export", "Write what was spent as files for other tools: FOCUS."),
     ("attribution", "attribution", "Say for whom calls were made, by dated rules: look first, apply, undo."),
     ("webhook", "webhook", "Tell people: add receivers of alerts, try them, read and repeat deliveries."),

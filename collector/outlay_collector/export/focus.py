@@ -137,6 +137,7 @@ class Calls:
     project_id: int
     project: str
     day: date
+    hour: datetime | None
     provider: str | None
     model: str | None
     service_tier: str | None

@@ -14,8 +14,11 @@ _COUNTS = (
 _USED = " + ".join(f"(b{n} > 0)::integer * {1 << n}" for n in range(len(BUCKETS)))
 _SAID = ", ".join(TAGGED)
 
+_TAGS = """(SELECT jsonb_object_agg(substr(key, 12), value) FROM jsonb_each_text(attributes)
+                                         WHERE key LIKE 'outlay.tag.%%')"""
+
 CALL_COLUMNS = (
-    "project_id", "day", "provider", "model", "service_tier", "region", "account", *TAGGED, "tags", "charge_status",
+    "project_id", "day", "hour", "provider", "model", "service_tier", "region", "account", *TAGGED, "tags", "charge_status",
     "usage_source", "price_version", "charge_currency", "used", "usage", "calls",
     *(f"b{n}" for n in range(len(BUCKETS))), "cost", "charge_cost", "at", "prompt",
 )  # fmt: skip
@@ -25,23 +28,28 @@ LINE_COLUMNS = (
 )  # fmt: skip
 
 
-def calls(question: Question, zone: str) -> tuple[str, Parameters]:
+def calls(question: Question, zone: str, *, hourly: bool = False) -> tuple[str, Parameters]:
     """Counted calls of the question's window and filters, grouped by day and by all that a charge depends on.
 
-    ``stretch`` keeps calls before and after the edge of a discount apart; the ids of prices keep all other changes apart.
+    ``hourly``: by hour too, and by no tags and other dimensions than those that a price depends on. ``stretch`` keeps calls
+    before and after the edge of a discount apart; the ids of prices keep all other changes apart.
     """
     parameters = Parameters()
     day = f"(start_time AT TIME ZONE {parameters.add(zone)})::date"
     projects, start, end = (
         parameters.add(value) for value in (list(question.project_ids), question.window.start, question.window.end)
     )
+    nothing = ", ".join(f"NULL::text AS {name}" for name in ("account", *TAGGED))
+    kept = nothing if hourly else ", ".join(("account", *TAGGED))
+    tags = "NULL::jsonb" if hourly else _TAGS
+    hour = "date_trunc('hour', start_time, 'UTC')" if hourly else "NULL::timestamptz"
     statement = f"""
 WITH edge AS (
     SELECT coalesce(array_agg(DISTINCT at ORDER BY at), '{{}}') AS edges
       FROM price_discount, LATERAL (VALUES (valid_from), (valid_to)) AS bound (at)
      WHERE at IS NOT NULL
 )
-SELECT project_id, day, provider, model, service_tier, region, account, {_SAID}, tags, charge_status, usage_source,
+SELECT project_id, day, at_hour, provider, model, service_tier, region, account, {_SAID}, tags, charge_status, usage_source,
        price_version, charge_currency, used, usage, count(*) AS calls,
        {", ".join(f"sum(b{n})::bigint" for n in range(len(BUCKETS)))},
        sum(cost), sum(charge_cost), min(start_time), min(prompt)
@@ -56,12 +64,11 @@ SELECT project_id, day, provider, model, service_tier, region, account, {_SAID},
                         SELECT *, written - hour AS b2, hour AS b3, prompt - b0 - b1 - written AS b6,
                                answer - b4 - b5 AS b7
                           FROM (
-                                SELECT project_id, start_time, {day} AS day, provider, model, service_tier, region,
-                                       account, {_SAID}, charge_status, usage_source, price_version, price_ids,
+                                SELECT project_id, start_time, {day} AS day, {hour} AS at_hour, provider, model,
+                                       service_tier, region, {kept}, charge_status, usage_source, price_version, price_ids,
                                        charge_currency, cost, charge_cost,
                                        width_bucket(start_time, edges) AS stretch,
-                                       (SELECT jsonb_object_agg(substr(key, 12), value) FROM jsonb_each_text(attributes)
-                                         WHERE key LIKE 'outlay.tag.%%') AS tags,
+                                       {tags} AS tags,
                                        usage_extra IS NULL AS plain,
                                        jsonb_strip_nulls(jsonb_build_object(
                                            {", ".join(f"'{name}', {name}" for name in _COUNTS)},
@@ -88,7 +95,7 @@ SELECT project_id, day, provider, model, service_tier, region, account, {_SAID},
                        ) AS cut
                ) AS marked
        ) AS placed
- GROUP BY project_id, day, provider, model, service_tier, region, account, {_SAID}, tags, charge_status, usage_source,
+ GROUP BY project_id, day, at_hour, provider, model, service_tier, region, account, {_SAID}, tags, charge_status, usage_source,
           price_version, charge_currency, used, usage, price_ids, stretch
 """
     return statement, parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -42,16 +42,29 @@ def focus(
     window = month_window(month, zone)
     export = Export(month=month, window=window, zone=zone, currency=currency)
     question = Question(project_ids=tuple(projects), window=window, zone=zone, filters=filters)
-    book_of = _books(connection, book)
-    connection.execute(_HASH_RATHER_THAN_SORT)
-    statement, parameters = sql.calls(question, zone.key)
-    for row in connection.execute(statement.encode(), parameters).fetchall():
-        group = _calls(dict(zip(sql.CALL_COLUMNS, row, strict=True)), projects)
-        export.add_calls(group, book_of(group.price_version))
+    for group, its_book in charged(connection, question, projects=projects, book=book):
+        export.add_calls(group, its_book)
     statement, parameters = sql.lines(question, zone.key)
     for row in connection.execute(statement.encode(), parameters).fetchall():
         export.add_booked(_booked(dict(zip(sql.LINE_COLUMNS, row, strict=True)), projects))
     return export
+
+
+def charged(
+    connection: Connection,
+    question: Question,
+    *,
+    projects: Mapping[int, str],
+    book: Book | None = None,
+    hourly: bool = False,
+) -> Iterator[tuple[Calls, Book | None]]:
+    """Calls in groups that were charged alike, each with the version of the price book that charged them."""
+    book_of = _books(connection, book)
+    connection.execute(_HASH_RATHER_THAN_SORT)
+    statement, parameters = sql.calls(question, question.zone.key, hourly=hourly)
+    for row in connection.execute(statement.encode(), parameters).fetchall():
+        group = _calls(dict(zip(sql.CALL_COLUMNS, row, strict=True)), projects)
+        yield group, book_of(group.price_version)
 
 
 def metadata(
@@ -85,6 +98,7 @@ def _calls(row: Mapping[str, Any], projects: Mapping[int, str]) -> Calls:
         project_id=row["project_id"],
         project=projects[row["project_id"]],
         day=row["day"],
+        hour=row["hour"],
         provider=row["provider"],
         model=row["model"],
         service_tier=row["service_tier"],

@@ -32,7 +32,7 @@ Read = Iterator[BillLine | Decimal]
 
 def read_aws(rows: Iterable[Row]) -> Read:
     for row in rows:
-        cost = row.amount("line_item_unblended_cost", "lineItem/UnblendedCost") or Decimal(0)
+        cost = row.cost("line_item_unblended_cost", "lineItem/UnblendedCost")
         product = " ".join(
             (
                 row.text("line_item_product_code", "lineItem/ProductCode"),
@@ -73,7 +73,7 @@ def read_aws(rows: Iterable[Row]) -> Read:
 
 def read_gcp(rows: Iterable[Row]) -> Read:
     for row in rows:
-        cost = (row.amount("cost") or Decimal(0)) + _credits(row)
+        cost = row.cost("cost") + _credits(row)
         service, sku = row.text("service.description"), row.text("sku.description")
         model = family(f"{service} {sku}") or family(sku)
         if not _MODELS_ON_GCP.search(f"{service} {sku}") or (model is None and not _TOKENS.search(sku)):
@@ -87,9 +87,7 @@ def read_gcp(rows: Iterable[Row]) -> Read:
             number=row.number,
             starts=starts,
             ends=ends,
-            provider="gcp.gemini"
-            if "generative language" in service.lower() or "gemini api" in service.lower()
-            else "gcp.vertex_ai",
+            provider="gcp.gemini" if is_gemini else "gcp.vertex_ai",
             scope=f"gcp:{payer}" if payer else "gcp",
             account=row.text("project.id") or None,
             model=model,
@@ -119,7 +117,7 @@ def _credits(row: Row) -> Decimal:
 
 def read_azure(rows: Iterable[Row]) -> Read:
     for row in rows:
-        cost = row.amount("costInBillingCurrency", "cost", "pretaxCost") or Decimal(0)
+        cost = row.cost("costInBillingCurrency", "cost", "pretaxCost")
         category, name = row.text("meterCategory"), row.text("meterName")
         sub, service = row.text("meterSubCategory"), row.text("consumedService", "serviceFamily")
         if not (_MODELS_ON_AZURE.search(f"{category} {sub} {service}") and _TOKENS.search(name)):

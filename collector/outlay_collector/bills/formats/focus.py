@@ -20,10 +20,10 @@ _AI = "AI and Machine Learning"
 
 def read_csv(rows: Iterable[Row]) -> Iterator[BillLine | Decimal]:
     for row in rows:
-        cost = row.amount("BilledCost")
+        cost = row.cost("BilledCost")
         service = row.text("ServiceCategory")
         if service and service != _AI:
-            yield cost or Decimal(0)
+            yield cost
             continue
         starts, ends = row.period(("ChargePeriodStart",), ("ChargePeriodEnd",))
         said = " ".join((row.text("SkuMeter"), row.text("ChargeDescription")))

@@ -6,6 +6,7 @@ currency in lower case; ``input_tokens`` include cached ones.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -56,10 +57,16 @@ def read_pages(pages: Iterable[Mapping[str, Any]]) -> Iterator[BillLine]:
             costs.append(_cost(number, starts, ends, result))
     if used and not costs:
         raise UnreadableBill("These pages hold usage and no costs; add those of the cost API of the same days.")
+    alike = Counter(map(_place, costs))
     for line in costs:
-        key = (line.starts, line.account, line.model, line.tier == "batch", line.meter)
-        quantity = used.pop(key, None)
-        yield line if line.quantity is not None or quantity is None else replace(line, quantity=quantity)
+        # Usage does not tell tiers apart but batch: of two lines that it may mean, it tells of neither.
+        told = line.quantity is None and alike[_place(line)] == 1
+        quantity = used.get(_place(line)) if told else None
+        yield line if quantity is None else replace(line, quantity=quantity)
+
+
+def _place(line: BillLine) -> tuple[Any, ...]:
+    return (line.starts, line.account, line.model, line.tier == "batch", line.meter)
 
 
 def _cost(number: int, starts: datetime, ends: datetime, result: Mapping[str, Any]) -> BillLine:

@@ -26,7 +26,7 @@ class Row:
         """The first of these columns that holds something; empty if none does."""
         for name in names:
             value = self.cells.get(plain(name), "").strip()
-            if value and value.lower() not in ("null", "none", "nan"):
+            if value and value.lower() not in ("null", "none"):
                 return value
         return ""
 
@@ -42,6 +42,13 @@ class Row:
         if not number.is_finite():
             raise self.wrong(names, text, "a number")
         return number
+
+    def cost(self, *names: str) -> Decimal:
+        """An amount that has to be there: money that is missing is not 0."""
+        found = self.amount(*names)
+        if found is None:
+            raise self.wrong(names, "", "an amount of money")
+        return found
 
     def instant(self, *names: str) -> datetime:
         """A time or a day, in UTC where nothing else is said."""

@@ -3,6 +3,7 @@
 from outlay_collector.db.tables import (
     alerts,
     attribution,
+    bills,
     budgets,
     gpus,
     identity,
@@ -19,6 +20,7 @@ from outlay_collector.db.tables.base import metadata
 __all__ = [
     "alerts",
     "attribution",
+    "bills",
     "budgets",
     "gpus",
     "identity",
