@@ -1,15 +1,15 @@
 """Bills of providers, in versions: imports, where each speaks, lines, and what names in them mean.
 
-Revision ID: 0015_bills
-Revises: 0014_gpus
+Revision ID: 0016_bills
+Revises: 0015_later_sums
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0015_bills"
-down_revision = "0014_gpus"
+revision = "0016_bills"
+down_revision = "0015_later_sums"
 branch_labels = None
 depends_on = None
 
