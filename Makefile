@@ -4,8 +4,7 @@ UV ?= .tools/bin/uv
 WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
-.PHONY: up test test-helm test-image check bench bench-pricing bench-reprice bench-sdk bench-forecast test-matrix test-peers bench-ingest bench-query bench-pages screenshots check-focus mutants soak fuzz fmt help
-.PHONY: up test test-helm test-image audit check bench bench-pricing bench-reprice bench-sdk test-matrix test-peers bench-ingest bench-query screenshots check-focus mutants soak fuzz fmt help
+.PHONY: up test test-helm test-image check bench bench-pricing bench-reprice bench-sdk bench-forecast test-matrix test-peers bench-ingest bench-query bench-pages screenshots check-focus mutants soak fuzz fmt help audit
 
 help:
 	@echo "make up       the whole product on this machine, with demo data"
@@ -46,6 +45,7 @@ bench-reprice: .venv/.for-development
 	@.venv/bin/python -m benchmarks.reprice $(BENCH)
 
 bench-forecast: .venv/.for-development
+	@.venv/bin/python -m benchmarks.forecast
 	@.venv/bin/python -m benchmarks.anomalies $(BENCH)
 
 bench-sdk: .venv/.for-development

@@ -223,6 +223,25 @@ def test_a_rolling_budget_is_told_again_only_after_a_day_clearly_below(purse: Pu
     assert purse.rows() == [("", "actual:100%", 0), ("", "actual:100%", 1)]
 
 
+def test_what_is_likely_to_be_reached_is_told_once_and_not_too_early(purse: Purse) -> None:
+    days = [SECOND_MONTH + timedelta(days=day, hours=12) for day in range(-45, 12)]
+    purse.insert([{"start_time": at, "cost": Decimal(1), "charge_status": "priced"} for at in days])
+    said = {"amount": "28", "thresholds": [{"percent": 100}, {"kind": "forecast", "percent": 100}]}
+    purse.budget(starts=f"{SECOND_MONTH:%Y-%m-%d}", **said)
+    purse.follow(SECOND_MONTH + timedelta(days=12))
+    assert purse.sweep(SECOND_MONTH + timedelta(days=2)) == 0  # nobody knows yet
+    at = SECOND_MONTH + timedelta(days=12)
+    assert purse.sweep(at) == 1
+    assert purse.sweep(at + timedelta(minutes=5)) == 0
+    ((_, title),) = purse.events()
+    assert title.startswith("Budget all is likely to reach 100 % by the end of ")
+    status = store.status(purse.connection, purse.there(), now=at)
+    assert status.forecast is not None
+    length = (period_at(purse.there().budget.calendar, at).end - SECOND_MONTH).days
+    assert status.forecast.p50 == pytest.approx(length, rel=0.05)
+    assert [cost for _, cost in status.days] == [Decimal(1)] * 12
+
+
 def test_a_split_budget_judges_each_value_by_itself(purse: Purse) -> None:
     purse.budget(per="customer", amount="0.42", thresholds=[{"percent": 100}])
     for customer, calls in {"acme": 2, "bolt": 1, "corp": 3}.items():

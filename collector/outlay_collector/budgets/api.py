@@ -88,7 +88,7 @@ def list_status(request: Request, access: Reader, connection: Reading, project: 
     """How all budgets stand in the periods that run."""
     now = datetime.now(UTC)
     found = store.active(connection, projects_of(access, project, state_of(request)))
-    return {"rows": [status_json(store.status(connection, stored, now=now, days=True)) for stored in found]}
+    return {"rows": [status_json(store.status(connection, stored, now=now)) for stored in found]}
 
 
 @router.post("/budgets", status_code=201)
@@ -120,7 +120,7 @@ def status(
 ) -> dict[str, Any]:
     """How one budget stands: what was spent by day, by instance, and what was told."""
     stored = _one(request, access, connection, budget_id)
-    return status_json(store.status(connection, stored, now=datetime.now(UTC), instances=instances, days=True))
+    return status_json(store.status(connection, stored, now=datetime.now(UTC), instances=instances))
 
 
 @router.put("/budgets/{budget_id}")

@@ -213,12 +213,20 @@ SELECT instance, sum(cost) AS cost, sum(calls)::bigint AS calls, sum(unpriced_ca
 """
 
 DAYS = """
-SELECT (hour AT TIME ZONE %(zone)s)::date AS day, sum(cost)
+SELECT instance, (hour AT TIME ZONE %(zone)s)::date AS day, sum(cost)
   FROM budget_hour
- WHERE budget_id = %(budget)s AND hour >= %(start)s AND hour < %(end)s
-   AND (%(instance)s::text IS NULL OR instance = %(instance)s)
- GROUP BY day
- ORDER BY day
+ WHERE budget_id = %(budget)s AND hour >= %(start)s AND hour < %(end)s AND instance = ANY(%(instances)s::text[])
+ GROUP BY instance, day
+ ORDER BY instance, day
+"""
+
+# Which part of a day's cost comes after this time of day, by the last days: the hour that runs counts by its minutes.
+TODAY_LEFT = """
+SELECT (sum(cost) FILTER (WHERE local > %(local_hour)s) + (1 - %(of_hour)s::numeric)
+        * coalesce(sum(cost) FILTER (WHERE local = %(local_hour)s), 0)) / nullif(sum(cost), 0)
+  FROM (SELECT cost, extract(hour FROM hour AT TIME ZONE %(zone)s)::integer AS local
+          FROM budget_hour
+         WHERE budget_id = %(budget)s AND hour >= %(start)s AND hour < %(end)s) AS slot
 """
 
 HISTORY = """

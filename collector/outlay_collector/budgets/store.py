@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,11 +18,12 @@ from psycopg.types.json import Jsonb
 from outlay_collector.budgets import family, names, sql
 from outlay_collector.budgets.budget import Budget, as_json, parse
 from outlay_collector.budgets.check import Level
+from outlay_collector.budgets.forecast import LEARNT_DAYS, Asked, Forecast, forecast
 from outlay_collector.budgets.periods import key_of, midnight, period_at
 from outlay_collector.budgets.scope import ABSENT, OTHER, may_be_in
 from outlay_collector.budgets.stored import Share, Status, Stored, Telling
 from outlay_collector.errors import BadRequest, Conflict, NotFound
-from outlay_collector.ledger.buckets import Window
+from outlay_collector.ledger.buckets import DAY, Window
 
 Connection = psycopg.Connection[Any]
 
@@ -214,7 +215,7 @@ def spent(connection: Connection, stored: Stored, period: Window, instance: str 
     return (row[0] or NOTHING, row[1] or 0) if row else (NOTHING, 0)
 
 
-def status(connection: Connection, stored: Stored, *, now: datetime, instances: int = 10, days: bool = False) -> Status:
+def status(connection: Connection, stored: Stored, *, now: datetime, instances: int = 10) -> Status:
     """The budget in the period that runs, with up to ``instances`` of a split one, the largest first."""
     calendar = stored.budget.calendar
     period = period_at(calendar, now)
@@ -228,6 +229,14 @@ def status(connection: Connection, stored: Stored, *, now: datetime, instances: 
         shares = [Share(instance=name, actual=cost or NOTHING, calls=n, unpriced_calls=u) for name, cost, n, u in rows]
     key = key_of(calendar, period)
     told = [one for one in history(connection, stored, limit=200) if one.period_start == key]
+    # Of a split budget, the course shown is that of whoever is furthest.
+    furthest = (shares[0].instance if shares else None) if stored.budget.per is not None else ABSENT
+    by_day: dict[date, Decimal] = {}
+    found: Forecast | None = None
+    if furthest is not None:
+        own = shares[0].actual if shares else actual or NOTHING
+        by_day = daily(connection, stored, period, [furthest])[furthest]
+        found = forecasts(connection, stored, period, {furthest: own}, now=now).get(furthest)
     return Status(
         stored=stored,
         period=period,
@@ -235,11 +244,13 @@ def status(connection: Connection, stored: Stored, *, now: datetime, instances: 
         actual=actual or NOTHING,
         calls=calls or 0,
         unpriced_calls=unpriced or 0,
-        instances=shares,
+        instances=shares[:instances],
         instance_count=count,
         overflow=overflow,
         told=told,
-        days=daily(connection, stored, period) if days else (),
+        furthest_instance=furthest,
+        days=sorted(by_day.items()),
+        forecast=found,
     )
 
 
@@ -251,11 +262,64 @@ def history(connection: Connection, stored: Stored, *, limit: int = 100) -> list
 
 
 def daily(
-    connection: Connection, stored: Stored, window: Window, instance: str | None = None
-) -> list[tuple[date, Decimal]]:
-    """What was spent per day of the budget's zone; days without are left out. ``instance``: None for all together."""
-    values = {"budget": stored.id, "zone": stored.budget.calendar.zone.key, "instance": instance, **sql.within(window)}
-    return [(day, cost or NOTHING) for day, cost in connection.execute(sql.DAYS, values).fetchall()]
+    connection: Connection, stored: Stored, window: Window, instances: Sequence[str] = (ABSENT,)
+) -> dict[str, dict[date, Decimal]]:
+    """What each instance spent per day of the budget's zone; days without are left out."""
+    zone = stored.budget.calendar.zone.key
+    values = {"budget": stored.id, "zone": zone, "instances": list(instances), **sql.within(window)}
+    found: dict[str, dict[date, Decimal]] = {instance: {} for instance in instances}
+    for instance, day, cost in connection.execute(sql.DAYS, values).fetchall():
+        found[instance][day] = cost or NOTHING
+    return found
+
+
+def forecasts(
+    connection: Connection, stored: Stored, period: Window, spent_by: Mapping[str, Decimal], *, now: datetime
+) -> dict[str, Forecast]:
+    """How the period that runs is likely to end for each instance, of which ``spent_by`` says what it spent so far."""
+    calendar = stored.budget.calendar
+    if calendar.is_rolling or stored.hours_from is None or not period.start <= now < period.end:
+        return {}
+    today = now.astimezone(calendar.zone).date()
+    midnight_now = midnight(today, calendar.zone)
+    first = (max(stored.hours_from, midnight_now - LEARNT_DAYS * DAY) + DAY).astimezone(calendar.zone).date()
+    learnt = Window(midnight(first, calendar.zone), midnight_now)
+    if learnt.start >= learnt.end:
+        return {}
+    by_day = daily(connection, stored, learnt, list(spent_by))
+    dates = [first + n * DAY for n in range((today - first).days)]
+    left = _today_left(connection, stored, now, midnight_now)
+    last = (period.end - timedelta(microseconds=1)).astimezone(calendar.zone).date()
+    return {
+        instance: forecast(
+            Asked(
+                past=tuple(float(by_day[instance].get(day, NOTHING)) for day in dates),
+                last_weekday=(today - DAY).weekday(),
+                spent=float(spent),
+                passed=(now - period.start) / DAY,
+                left=(period.end - now) / DAY,
+                days=(last - today).days + 1,
+                today_left=left,
+            )
+        )
+        for instance, spent in spent_by.items()
+    }
+
+
+def _today_left(connection: Connection, stored: Stored, now: datetime, midnight_now: datetime) -> float:
+    """The part of today's cost that is still to come, as on the last four weeks' days."""
+    local = now.astimezone(stored.budget.calendar.zone)
+    values = {
+        "budget": stored.id,
+        "zone": stored.budget.calendar.zone.key,
+        "local_hour": local.hour,
+        "of_hour": local.minute / 60,
+        **sql.within(Window(midnight_now - 28 * DAY, midnight_now)),
+    }
+    row = connection.execute(sql.TODAY_LEFT, values).fetchone()
+    if row and row[0] is not None:
+        return float(row[0])
+    return 1 - (local.hour + local.minute / 60) / 24
 
 
 def levels_of(

@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from outlay_collector.budgets.budget import Budget, as_json, plain
+from outlay_collector.budgets.forecast import Forecast
+from outlay_collector.budgets.forecast import as_json as forecast_json
 from outlay_collector.budgets.judge import by_level
 from outlay_collector.budgets.periods import label
 from outlay_collector.ledger.buckets import Window
@@ -62,7 +64,8 @@ class Share:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
     """A budget in the period that runs. Of a split budget ``amount`` is what each instance has, ``actual`` what all spent
-    together; ``overflow`` is what was spent beyond the cap on instances, None when nothing was."""
+    together; ``overflow`` is what was spent beyond the cap on instances, None when nothing was. ``days`` and ``forecast``
+    are of ``furthest_instance``: whoever spent most."""
 
     stored: Stored
     period: Window
@@ -74,7 +77,9 @@ class Status:
     instance_count: int
     overflow: Decimal | None
     told: Sequence[Telling]
-    days: Sequence[tuple[date, Decimal]] = ()
+    furthest_instance: str | None
+    days: Sequence[tuple[date, Decimal]]
+    forecast: Forecast | None
 
     @property
     def furthest(self) -> Decimal:
@@ -124,6 +129,8 @@ def status_json(status: Status) -> dict[str, Any]:
         "instance_count": status.instance_count if budget.per else None,
         "overflow": None if status.overflow is None else plain(status.overflow),
         "instances": [_share_json(one, status) for one in status.instances],
+        "furthest": status.furthest_instance or None,
+        "forecast": None if status.forecast is None else forecast_json(status.forecast),
         "days": [{"day": day, "cost": plain(cost)} for day, cost in status.days],
     }
 

@@ -82,7 +82,7 @@ class Follower:
                     raise
                 connection.rollback()  # the others go on meanwhile
                 logger.warning("budgets of project %d could not be evaluated: %s", project_id, error, exc_info=error)
-        beat(connection, "budgets", {"lag_seconds": store.lag_seconds(connection)})
+        beat(connection, "evaluation", {"lag_seconds": store.lag_seconds(connection)})
         connection.commit()
 
     def _look(self, connection: psycopg.Connection[Any], project_id: int, is_changed: bool, began: float) -> None:

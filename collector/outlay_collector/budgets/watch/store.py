@@ -24,7 +24,7 @@ from outlay_collector.budgets.judge import Crossing, Outlook, Told, Verdict, jud
 from outlay_collector.budgets.messages import Figures
 from outlay_collector.budgets.periods import EPOCH, key_of, period_at, slots_of
 from outlay_collector.budgets.scope import OTHER
-from outlay_collector.budgets.store import NOTHING, active, try_lock
+from outlay_collector.budgets.store import NOTHING, active, forecasts, try_lock
 from outlay_collector.budgets.stored import Stored
 from outlay_collector.ledger import store as ledger
 from outlay_collector.ledger.buckets import DAY, HOUR, MINUTE, RECENT, Window, windows
@@ -36,6 +36,9 @@ HISTORY = 800 * DAY
 
 YOUNG = RECENT
 """Slots that begin no longer before the one that runs are kept by minute."""
+
+MOST_OUTLOOKS = 200
+"""Instances of a split budget that a sweep makes forecasts of."""
 
 CHUNK = 14 * DAY
 """Of history, summed in one transaction."""
@@ -176,9 +179,29 @@ def sweep(connection: Connection, project_id: int, *, now: datetime) -> int | No
             continue
         _fold(connection, stored, now)
         period = period_at(stored.budget.calendar, now)
-        told += evaluate(connection, stored, period, now=now)
+        outlooks = _outlooks(connection, stored, period, now)
+        told += evaluate(connection, stored, period, now=now, outlooks=outlooks)
     connection.commit()
     return told
+
+
+def _outlooks(connection: Connection, stored: Stored, period: Window, now: datetime) -> dict[str, Outlook]:
+    """How the period is likely to end, where a threshold waits for that; of a split budget, for those that spent most."""
+    if all(one.kind != "forecast" for one in stored.budget.thresholds):
+        return {}
+    values = {"budget": stored.id, "other": OTHER, "limit": MOST_OUTLOOKS, **sql.within(period)}
+    spent = {instance: cost or NOTHING for instance, cost, *_ in connection.execute(sql.LARGEST, values).fetchall()}
+    found = forecasts(connection, stored, period, spent, now=now)
+    return {
+        instance: Outlook(
+            p10=_money(one.p10), p50=_money(one.p50), p90=_money(one.p90), low_confidence=one.low_confidence
+        )
+        for instance, one in found.items()
+    }
+
+
+def _money(value: float) -> Decimal:
+    return Decimal(f"{value:.4f}")
 
 
 def _fold(connection: Connection, stored: Stored, now: datetime) -> None:
