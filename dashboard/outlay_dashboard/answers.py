@@ -575,3 +575,79 @@ def _whole(value: Any) -> int | None:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """``data`` is what its kind has to say; of unusual spend how much, where and why."""
+
+    id: str
+    project: str | None
+    type: str
+    severity: str
+    state: str
+    title: str
+    summary: str
+    link: str
+    opened_at: datetime
+    resolved_at: datetime | None
+    acknowledged_by: str | None
+    muted: bool
+    muted_until: datetime | None
+    data: Json
+
+
+def read_alerts(body: Json) -> tuple[Alert, ...]:
+    return tuple(
+        Alert(
+            id=str(row["id"]),
+            project=row.get("project"),
+            type=str(row["type"]),
+            severity=str(row["severity"]),
+            state=str(row["state"]),
+            title=str(row["title"]),
+            summary=str(row["summary"]),
+            link=str(row["link"]),
+            opened_at=datetime.fromisoformat(row["opened_at"]),
+            resolved_at=datetime.fromisoformat(row["resolved_at"]) if row.get("resolved_at") else None,
+            acknowledged_by=row.get("acknowledged_by"),
+            muted=bool(row.get("muted")),
+            muted_until=datetime.fromisoformat(row["muted_until"]) if row.get("muted_until") else None,
+            data=row.get("data") or {},
+        )
+        for row in body["rows"]
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """``said`` is what went wrong at the last attempt."""
+
+    id: str
+    title: str
+    kind: str
+    receiver: str
+    state: str
+    attempts: int
+    created_at: datetime
+    next_at: datetime | None
+    status: int | None
+    said: str | None
+
+
+def read_deliveries(body: Json) -> tuple[Delivery, ...]:
+    return tuple(
+        Delivery(
+            id=str(row["id"]),
+            title=str(row["title"]),
+            kind=str(row["kind"]),
+            receiver=str(row.get("webhook") or row["url"]),
+            state=str(row["state"]),
+            attempts=int(row["attempts"]),
+            created_at=datetime.fromisoformat(row["created_at"]),
+            next_at=datetime.fromisoformat(row["next_at"]) if row.get("next_at") else None,
+            status=row.get("last_status"),
+            said=row.get("last_error"),
+        )
+        for row in body["rows"]
+    )

@@ -10,7 +10,19 @@ import streamlit as st
 from outlay_dashboard import controls, theme
 from outlay_dashboard.scope import FIRST_PAGE, Scope, read_scope, with_projects
 from outlay_dashboard.states import errors_told
-from outlay_dashboard.views import explore, health, latency, models, overview, quality, service, settings, traces, units
+from outlay_dashboard.views import (
+    alerts,
+    explore,
+    health,
+    latency,
+    models,
+    overview,
+    quality,
+    service,
+    settings,
+    traces,
+    units,
+)
 
 _PAGES: dict[str, Callable[[Scope], None]] = {
     "overview": overview.show,
@@ -20,6 +32,7 @@ _PAGES: dict[str, Callable[[Scope], None]] = {
     "service": service.show,
     "latency": latency.show,
     "traces": traces.show,
+    "alerts": alerts.show,
     "health": health.show,
     "quality": quality.show,
     "settings": settings.show,

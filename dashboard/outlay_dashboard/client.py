@@ -181,6 +181,17 @@ class Client:
             round_trip_ms=took,
         )
 
+    def act(self, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Ask for a change. What was known before is asked anew."""
+        try:
+            response = self._http.post(path, json=dict(body or {}))
+        except httpx.TimeoutException as error:
+            raise TooSlowError(self.endpoint, f"{path}: no answer within {_TIMEOUT.read:.0f} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(self.endpoint, str(error)) from error
+        self.forget()
+        self._raise_for(response, Question(path, dict))
+
     def forget(self) -> None:
         """Answers given before no longer hold: something has begun, or the reader asked to look again."""
         self._cache.expire()
@@ -367,6 +378,17 @@ def refused(window: Window, *, project: str | None = None) -> Question[tuple[ans
     """Spans that were received in the window and not taken, by reason."""
     parameters = _parameters(project=project, **{"from": window.start, "to": window.end}, limit=1)
     return Question("/api/v1/deadletters", answers.read_refused, parameters)
+
+
+def alerts(window: Window, *, project: str | None = None, limit: int = 500) -> Question[tuple[answers.Alert, ...]]:
+    """Those that stood at any time of the window, newest first."""
+    parameters = _parameters(project=project, **{"from": window.start, "to": window.end}, limit=limit)
+    return Question("/api/v1/alerts", answers.read_alerts, parameters)
+
+
+def deliveries(*, project: str | None = None, limit: int = 100) -> Question[tuple[answers.Delivery, ...]]:
+    """What was told to whom, newest first."""
+    return Question("/api/v1/deliveries", answers.read_deliveries, _parameters(project=project, limit=limit))
 
 
 def explained_call(trace_id: str, span_id: str, *, project: str | None = None) -> Question[answers.CallRow]:

@@ -27,6 +27,7 @@ _ICONS = {
     "service": ":material/deployed_code:",
     "latency": ":material/timer:",
     "traces": ":material/account_tree:",
+    "alerts": ":material/notifications:",
     "health": ":material/monitor_heart:",
     "quality": ":material/fact_check:",
     "settings": ":material/tune:",
@@ -34,7 +35,7 @@ _ICONS = {
 SECTIONS = {
     "money": ("overview", "explore", "models", "units"),
     "work": ("service", "latency", "traces"),
-    "operation": ("health", "quality", "settings"),
+    "operation": ("alerts", "health", "quality", "settings"),
 }
 
 
@@ -59,7 +60,9 @@ def sidebar(scope: Scope) -> None:
         )
 
 
-def bar(scope: Scope, *, with_groups: bool = True, also: Callable[[], None] | None = None) -> None:
+def bar(
+    scope: Scope, *, with_groups: bool = True, with_filters: bool = True, also: Callable[[], None] | None = None
+) -> None:
     """Project, window and grouping, what the page adds by ``also``, then the filters in force."""
     words = scope.words
     with st.container(horizontal=True, gap="small", key="controls", vertical_alignment="bottom"):
@@ -92,8 +95,9 @@ def bar(scope: Scope, *, with_groups: bool = True, also: Callable[[], None] | No
             )
         if also:
             also()
-        _add_filter(scope)
-        for text in scope.filters:
+        if with_filters:
+            _add_filter(scope)
+        for text in scope.filters if with_filters else ():
             label = _filter_label(text, scope.words)
             st.button(
                 label,

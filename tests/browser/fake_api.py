@@ -20,6 +20,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
+from tests.browser import fake_alerts
+
 KEY = "out_test"
 
 # team, feature, service, provider, model, calls on a weekday, USD per call, growth per day
@@ -70,9 +72,16 @@ class FakeApi:
     mode: str = "ok"
     cells: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.cells = list(_cells(self.now, self.days))
+        self.alerts, self.deliveries = fake_alerts.alerts(self.now), fake_alerts.deliveries(self.now)
+
+    def change(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        self.asked.append(path)
+        return fake_alerts.change([*self.alerts, *self.deliveries], path, body)
 
     def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
         self.asked.append(path)
@@ -110,6 +119,10 @@ class FakeApi:
             command = "outlay price override -p vllm -m qwen3-8b --input … --output …"
             gap = {"provider": "vllm", "model": "qwen3-8b", "nearest": near, "estimate": "4.20", "currency": "USD"}
             return 200, {"rows": [gap | {"command": command}]}
+        if path == "/api/v1/alerts":
+            return 200, {"rows": self.alerts if self.mode == "ok" else [], "next_cursor": None}
+        if path == "/api/v1/deliveries":
+            return 200, {"rows": self.deliveries if self.mode == "ok" else [], "next_cursor": None}
         if path == "/api/v1/deadletters":
             late = {"reason": "too_old", "letters": 12, "retried": 3, "sample": "before the retention horizon"}
             return 200, {"reasons": [late] if self.mode == "ok" else [], "rows": [], "next_cursor": None}
@@ -280,6 +293,13 @@ def serving(api: FakeApi, port: int = 0) -> Iterator[str]:
                 if allowed
                 else (401, {"detail": "No key, or an unknown one."})
             )
+            self._say(status, body)
+
+        def do_POST(self) -> None:
+            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._say(*api.change(self.path, said))
+
+        def _say(self, status: int, body: Any) -> None:
             payload = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

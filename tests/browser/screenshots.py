@@ -41,7 +41,7 @@ CHART = ".js-plotly-plot .main-svg"
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """``of`` is which dashboard: ``demo``, ``first_run``, ``refused`` or ``away``."""
+    """``of`` is which dashboard: ``demo``, ``first_run``, ``refused``, ``away`` or ``made_up`` (the company of ``fake_api``)."""
 
     name: str
     path: str = "/"
@@ -81,6 +81,10 @@ SHOTS = [
     Shot(name="service-dark", path="/service", scheme="dark"),
     Shot(name="latency", path="/latency?by=model"),
     Shot(name="latency-phone-dark", path="/latency?by=model", size=PHONE, scheme="dark"),
+    Shot(name="alerts", path="/alerts", of="made_up", wait_for=".o-calendar"),
+    Shot(name="alerts-korean-dark", path="/alerts?lang=ko", of="made_up", scheme="dark", wait_for=".o-calendar"),
+    Shot(name="alerts-unusual", path="/alerts?show=unusual", of="made_up", wait_for=".o-facts"),
+    Shot(name="alerts-deliveries", path="/alerts?show=deliveries", of="made_up", wait_for=".o-ledger"),
     Shot(name="health", path="/health"),
     Shot(name="quality", path="/quality", wait_for=".o-ledger"),
     Shot(name="settings", path="/settings", wait_for=".o-ledger"),
@@ -165,7 +169,7 @@ def _collector(kind: str, logs: Path) -> Iterator[tuple[str, str]]:
             with _demo(logs) as found:
                 yield found
     else:
-        api = FakeApi(datetime.now(UTC), mode={"first_run": "empty", "refused": "refuse"}[kind])
+        api = FakeApi(datetime.now(UTC), mode={"first_run": "empty", "refused": "refuse", "made_up": "ok"}[kind])
         with serving(api) as url:
             yield url, KEY
 

@@ -20,7 +20,7 @@ Open = Callable[..., Look]
 
 PAGES = [name for names in SECTIONS.values() for name in names]
 FIGURES = ".o-ledger, .js-plotly-plot, [data-testid=stDataFrame]"
-WITH_CALLS = [name for name in PAGES if name not in ("health", "settings")]
+WITH_CALLS = [name for name in PAGES if name not in ("alerts", "health", "settings")]
 
 
 def at(name: str) -> str:
@@ -72,6 +72,7 @@ def test_the_menu_leads_to_every_page(look: Open, shown: str):
         "My service",
         "Latency",
         "Traces",
+        "Alerts",
         "Health",
         "Data quality",
         "Settings",
