@@ -345,7 +345,7 @@ def read_gaps(answer: Json) -> tuple[PriceGap, ...]:
             nearest=(row.get("nearest") or {}).get("model"),
             estimate=_decimal(row.get("estimate")),
             currency=str(row.get("currency") or "USD"),
-            command=str(row.get("command") or ""),
+            command="\n".join(str(row[name]) for name in ("command_like", "command") if row.get(name)),
         )
         for row in answer["rows"]
     )

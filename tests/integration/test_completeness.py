@@ -64,10 +64,10 @@ def test_a_total_says_what_it_leaves_out(collector: Collector, worker: Running) 
     assert gap["nearest"] == {"provider": "openai", "model": "gpt-4o-mini"}
     assert gap["estimate"] == "0.000135"  # 500 x $0.15 + 100 x $0.60, per million
     assert covered["estimates"] == {"USD": "0.000135"}
-    assert gap["command"] == "outlay price override -p openai -m gpt-4o-mni --input … --output …"
+    assert gap["command"] == "outlay price override -p openai -m gpt-4o-mni --input … --output … --reprice"
     shown = outlay("price", "coverage", env={"OUTLAY_DATABASE_URL": collector.database_url})
     assert "about 0.000135 USD" in shown.stdout
-    assert gap["command"] in shown.stdout
+    assert gap["command_like"] in shown.stdout
 
     retried = outlay(
         *("deadletter", "retry", "--all", "--json"),

@@ -52,6 +52,22 @@ def test_from_the_command_line(collector: Collector) -> None:
     assert "Say from when" in outlay("reprice", env=env).stderr
 
 
+def test_a_model_without_a_price_gets_one_and_its_past_in_one_command(collector: Collector) -> None:
+    env = {"OUTLAY_DATABASE_URL": collector.database_url}
+    headers = collector.headers | {"Content-Type": "application/x-protobuf"}
+    body = otlp([a_model_call(start=START, model="gpt-4o-mni", input_tokens=1_000_000, output_tokens=0)])
+    assert httpx.post(f"{collector.url}/v1/traces", content=body, headers=headers).status_code == 200
+    assert cost_of(collector) is None
+    command = ["price", "override", "-p", "openai", "-m", "gpt-4o-mni", "--like", "openai/gpt-4o-mini"]
+    looked = outlay(*command, "--dry-run", env=env)
+    assert "1 of 1 calls change: unknown becomes 0.15" in looked.stdout, looked.stderr
+    assert cost_of(collector) is None
+    assert "No price is known for 'openai/gpt-nine'" in outlay(*command[:-1], "openai/gpt-nine", env=env).stderr
+    done = outlay(*command, "--reprice", env=env)
+    assert done.stdout.count("1 of 1 calls change: unknown becomes 0.15") == 2, done.stderr
+    assert cost_of(collector) == "0.15"
+
+
 def test_over_http_a_job_is_run_by_the_worker(collector: Collector, worker: Running) -> None:
     send(collector)
 

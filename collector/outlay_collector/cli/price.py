@@ -322,9 +322,18 @@ def override(
         str | None, typer.Option("--to", help="Instant after the last; default until further notice.")
     ] = None,
     project: Annotated[str | None, typer.Option("--project", help="Only for this project.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", help="PROVIDER/MODEL whose list prices it has as of today; --input … go before them."),
+    ] = None,
     file: Annotated[str | None, typer.Option("--file", help="Overrides as JSON instead of options.")] = None,
+    reprice: Annotated[bool, typer.Option("--reprice", help="Give it to calls of the past, too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would change.")] = False,
 ) -> None:
-    """Enter a contract's rates or discount, or the price of a model nobody lists."""
+    """Enter a contract's rates or discount, or the price of a model nobody lists.
+
+    What it changes of calls of the past is shown; with --reprice it is written in the same go.
+    """
     rates = {"input": input, "output": output, "cache_read": cache_read, **dict(_rate(text) for text in rate or ())}
     said: dict[str, Any] = {
         "provider": provider,
@@ -336,7 +345,14 @@ def override(
         "tier": tier,
         "discount_percent": discount,
     }
-    _enter([said] if file is None else _json(file), project, f"{provider} {model}" if file is None else file)
+    _enter(
+        [said] if file is None else _json(file),
+        project,
+        f"{provider} {model}" if file is None else file,
+        like=like,
+        reprice=reprice,
+        dry_run=dry_run,
+    )
 
 
 def _rate(text: str) -> tuple[str, str]:
@@ -346,12 +362,25 @@ def _rate(text: str) -> tuple[str, str]:
     return unit, amount
 
 
-def _enter(overrides: Sequence[Mapping[str, Any]], project: str | None, name: str) -> None:
+def _enter(
+    overrides: Sequence[Mapping[str, Any]],
+    project: str | None,
+    name: str,
+    *,
+    like: str | None,
+    reprice: bool,
+    dry_run: bool,
+) -> None:
     from outlay_collector.access.store import project_ids
+    from outlay_collector.cli.reprice import apply_all, look
     from outlay_collector.pricing import store
+    from outlay_collector.pricing.reprice.scope import override_scopes
 
-    with transaction() as connection:
+    settings = Settings()
+    with transaction(settings) as connection:
         known = project_ids(connection)
+        if like is not None:
+            overrides = [_with_rates_of(store.load_book(connection), like, one) for one in overrides]
         if project is not None and project not in known:
             raise NotFound(f"There is no project {project!r}; outlay project list names them.")
         try:
@@ -359,9 +388,38 @@ def _enter(overrides: Sequence[Mapping[str, Any]], project: str | None, name: st
         except (AttributeError, TypeError, ValueError, InvalidOperation) as error:
             raise BadRequest(f"That is no override: {error}.") from error
         if not prices and not discounts:
-            raise BadRequest("Nothing to enter: give --input, --output, --cache-read, --rate or --discount.")
+            raise BadRequest("Nothing to enter: give --input, --output, --cache-read, --rate, --like or --discount.")
         version = store.add_own(connection, models=models, prices=prices, discounts=discounts, actor=ACTOR, name=name)
-    typer.echo(f"Version {version}. Calls from now on use it; outlay reprice gives it to those of the past.")
+        typer.echo("Of calls of the past:")
+        _, scopes = look(
+            connection,
+            override_scopes(
+                overrides,
+                now=datetime.now(UTC),
+                retention=settings.retention,
+                project_id=known[project] if project is not None else None,
+            ),
+        )
+        if dry_run:
+            connection.rollback()
+            typer.echo("Nothing was written.")
+            return
+        connection.commit()
+        typer.echo(f"Version {version}. Calls from now on use it. Undo it with outlay price undo {version}.")
+        if reprice:
+            apply_all(connection, scopes, settings.zone)
+        elif scopes:
+            typer.echo("outlay reprice --from … --apply gives it to calls of the past, as --reprice would have.")
+
+
+def _with_rates_of(book: Book, like: str, override: Mapping[str, Any]) -> dict[str, Any]:
+    """An override with today's list prices of another model, which somebody chose; its own rates go before them."""
+    provider, _, model = like.partition("/")
+    rates, currency = listing.simple_rates(book, provider, model, at=datetime.now(UTC))
+    if not rates:
+        raise NotFound(f"No price is known for {like!r}{_nearest(book, provider, model)}; write it as PROVIDER/MODEL.")
+    own = override.get("rates_per_mtok") or {}
+    return {**override, "rates_per_mtok": {**rates, **own}, "currency": currency, "source_url": f"like {like}"}
 
 
 @app.command("coverage")
@@ -420,4 +478,6 @@ def _what_to_do(row: Mapping[str, Any]) -> str:
         return f"known by now: {row['command']}"
     near = row["nearest"]
     at_stake = f", about {row['estimate']} {row['currency']} as that" if row["estimate"] else ""
-    return f"{row['command']} (nearest known: {near['model']}{at_stake})" if near else row["command"]
+    if near:
+        return f"{row['command_like']} ({near['model']} is the nearest known{at_stake}), or with rates of its own"
+    return row["command"]

@@ -101,10 +101,19 @@ def _gap(book: Book, row: Mapping[str, Any], at: datetime, project_id: int | Non
 
 
 def remedy(gap: Gap) -> str:
-    """The one command that gives these calls a price; of one that is given, calls of the past get it by repricing."""
+    """The one command that gives these calls a price, those of the past included."""
     if gap.priced_by_now:
         return f"outlay reprice --from … --model {quote(gap.model or '*')} --apply"
-    return f"outlay price override -p {quote(gap.provider or '*')} -m {quote(gap.model or '*')} --input … --output …"
+    return f"{_override(gap)} --input … --output … --reprice"
+
+
+def borrowed(gap: Gap) -> str | None:
+    """The command that prices it, past calls included, as the nearest known model; None where none is near."""
+    return f"{_override(gap)} --like {quote('/'.join(gap.nearest))} --reprice" if gap.nearest else None
+
+
+def _override(gap: Gap) -> str:
+    return f"outlay price override -p {quote(gap.provider or '*')} -m {quote(gap.model or '*')}"
 
 
 def _scaled(row: Mapping[str, Any]) -> Usage:
@@ -150,4 +159,5 @@ def _gap_as_json(gap: Gap) -> dict[str, Any]:
         "estimate": money(gap.estimate),
         "currency": gap.currency,
         "command": remedy(gap),
+        "command_like": borrowed(gap),
     }

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from outlay_collector.pricing import names
+from outlay_collector.pricing import names, units
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.quote import money
 from outlay_collector.pricing.rows import LAYERS, PriceRow
+from outlay_collector.pricing.usage import Usage
 
 
 def listed(
@@ -37,6 +38,20 @@ def history(book: Book, provider: str | None, model: str, project_id: int | None
     }
     found = [row for row in book.prices if (row.layer, row.provider, row.model) in place]
     return sorted(found, key=lambda row: (place[row.layer, row.provider, row.model], _order(row)))
+
+
+def simple_rates(book: Book, provider: str, model: str, *, at: datetime) -> tuple[dict[str, str], str]:
+    """What a model's input, cached input and output cost by list (unit to amount), and the currency; empty if unknown."""
+    usage = Usage(
+        input_tokens=4, cache_read_tokens=1, cache_write_5m_tokens=1, cache_write_1h_tokens=1, output_tokens=1
+    )
+    found = book.explain(provider=provider, model=model, usage=usage, at=at)
+    rates = {
+        line.bucket: f"{line.amount * units.per(line.bucket) / line.per:f}"
+        for line in found.lines
+        if line.amount is not None and line.per is not None
+    }
+    return rates, found.charge.currency
 
 
 def holds(row: PriceRow, at: datetime) -> bool:

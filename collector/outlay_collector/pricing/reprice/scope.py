@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -93,6 +93,33 @@ def rate_scopes(diff: RateDiff, *, now: datetime, retention: timedelta) -> list[
     since = diff.since
     start = now - retention if since is None else max(since, now - retention)
     return [Scope(window=Window(start, now), currency=currency) for currency in diff.currencies] if start < now else []
+
+
+def override_scopes(
+    overrides: Iterable[Mapping[str, Any]], *, now: datetime, retention: timedelta, project_id: int | None
+) -> list[Scope]:
+    """The calls that overrides were written for: their model and provider, within their time."""
+    found: dict[Scope, None] = {}
+    for override in overrides:
+        since, until = (_instant(override.get(name)) for name in ("valid_from", "valid_to"))
+        window = Window(max(since or now - retention, now - retention), min(until or now, now))
+        provider, model = (str(override.get(name) or "*") for name in ("provider", "model"))
+        if window.start < window.end:
+            scope = Scope(
+                window=window,
+                project_id=project_id,
+                provider=None if "*" in provider else provider,
+                model=None if model == "*" else model,
+            )
+            found[scope] = None
+    return list(found)
+
+
+def _instant(raw: Any) -> datetime | None:
+    if raw is None:
+        return None
+    at = datetime.fromisoformat(str(raw).replace("Z", "+00:00"))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def by_model(sums: Iterable[Sum]) -> list[Sum]:
