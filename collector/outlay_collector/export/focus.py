@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 from outlay_collector.export.columns import CRITERIA, DECIMAL, DESCRIPTIONS, FLAG, JSON, TIME, VERSIONS, WHOLE
 from outlay_collector.ledger.buckets import Window, day_window
 from outlay_collector.pricing import names, units
-from outlay_collector.pricing.book import Book, Line
+from outlay_collector.pricing.book import Book
+from outlay_collector.pricing.explanation import Line
 from outlay_collector.pricing.price import InvalidUsageError, buckets
 from outlay_collector.pricing.reprice.rules import BUCKETS, REPRICED, SAYS_NOTHING
 from outlay_collector.pricing.rows import PriceRow

@@ -15,9 +15,10 @@ from typing import Any
 
 from outlay_collector.errors import BadRequest
 from outlay_collector.pricing import names, units
-from outlay_collector.pricing.book import Book, Explanation, Line
+from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.currencies.codes import currency
 from outlay_collector.pricing.currencies.rates import as_json as fx_as_json
+from outlay_collector.pricing.explanation import Explanation, Line
 from outlay_collector.pricing.price import INVALID, PARTLY_PRICED, PRICED
 from outlay_collector.pricing.rows import CONTRACT, DiscountRow, ModelRow, PriceRow
 from outlay_collector.pricing.usage import Usage

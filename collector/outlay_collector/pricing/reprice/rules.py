@@ -15,7 +15,8 @@ from typing import Any
 
 from outlay_collector.ledger.buckets import Window
 from outlay_collector.pricing import units
-from outlay_collector.pricing.book import Book, CardKey, Cuts, Rule
+from outlay_collector.pricing.book import Book, CardKey, Rule
+from outlay_collector.pricing.card import Cuts
 from outlay_collector.pricing.price import INVALID, PARTLY_PRICED, PRICED, UNPRICED, Booked
 from outlay_collector.pricing.stored import stored_usage, usage_in_force
 from outlay_collector.pricing.usage import Usage
