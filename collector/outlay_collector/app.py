@@ -37,6 +37,7 @@ from outlay_collector.export import api as export_api
 from outlay_collector.ledger.attribution import api as attribution_api
 from outlay_collector.ledger.attribution import store as attribution_store
 from outlay_collector.ledger.attribution.rules import Rules
+from outlay_collector.ledger.later import api as later_api
 from outlay_collector.ledger.months import api as months_api
 from outlay_collector.ledger.reads import api as reads_api
 from outlay_collector.pricing import api as pricing_api
@@ -91,6 +92,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     for router in (
         reads_api.router,
         months_api.router,
+        later_api.router,
         attribution_api.router,
         calls_api.router,
         access_api.router,

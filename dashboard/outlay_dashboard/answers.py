@@ -152,6 +152,15 @@ class Key:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tag:
+    """A declared cost allocation tag; ``days_to_go``: days of projects that are still to be summed by it."""
+
+    key: str
+    declared_at: datetime | None
+    days_to_go: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
     name: str
     content: str | None
@@ -370,6 +379,15 @@ def read_refused(answer: Json) -> tuple[RefusedSpans, ...]:
 def read_projects(answer: Json) -> tuple[Project, ...]:
     return tuple(
         Project(name=str(row["name"]), content=row.get("content"), created_at=_moment(row.get("created_at")))
+        for row in answer["rows"]
+    )
+
+
+def read_tags(answer: Json) -> tuple[Tag, ...]:
+    return tuple(
+        Tag(
+            key=str(row["key"]), declared_at=_moment(row.get("declared_at")), days_to_go=int(row.get("days_to_go") or 0)
+        )
         for row in answer["rows"]
     )
 

@@ -248,6 +248,10 @@ def projects() -> Question[tuple[answers.Project, ...]]:
     return Question("/api/v1/projects", answers.read_projects)
 
 
+def tags() -> Question[tuple[answers.Tag, ...]]:
+    return Question("/api/v1/tags", answers.read_tags)
+
+
 def keys() -> Question[tuple[answers.Key, ...]]:
     return Question("/api/v1/keys", answers.read_keys)
 

@@ -569,6 +569,13 @@ CATALOGUE: dict[str, Entry] = {
     "settings.never_used": Entry("never", "없음"),
     "settings.revoked": Entry("revoked", "폐기됨"),
     "settings.expired": Entry("expired", "만료됨"),
+    "settings.tags": Entry("Cost allocation tags", "비용 배분 태그"),
+    "settings.tags_note": Entry(
+        "Have sums of their own; any other tag is answered from calls",
+        "별도 합계로 빠르게 조회됩니다. 다른 태그는 호출에서 계산합니다",
+    ),
+    "settings.tag": Entry("Tag", "태그"),
+    "settings.tag_days_to_go": Entry("{days} days still to be summed", "합산 대기 {days}일"),
     "settings.instance": Entry("This instance", "이 인스턴스"),
     "settings.instance_note": Entry("Set by the environment of the dashboard", "대시보드의 환경 변수로 지정"),
     "settings.zone": Entry("time zone", "시간대"),

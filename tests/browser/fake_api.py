@@ -97,6 +97,8 @@ class FakeApi:
             return 200, {"rows": [{"name": n, "content": "none", "created_at": self.now.isoformat()} for n in names]}
         if path == "/api/v1/keys":
             return 403, {"detail": "This key lacks the scope admin."}
+        if path == "/api/v1/tags":
+            return 200, {"rows": [{"key": "experiment", "declared_at": self.now.isoformat(), "days_to_go": 12}]}
         if path == "/api/v1/prices":
             return 200, {"rows": list(_prices(query["model"][0]))}
         if path == "/api/v1/prices/versions":

@@ -19,6 +19,7 @@ COMMANDS = (
     ("demo", "demo", "Send a believable company's telemetry to project demo."),
     ("project", "project", "Create and list projects."),
     ("key", "key", "Create, list, rotate and revoke API keys."),
+    ("tag", "tag", "Declare cost allocation tags: sums of their own for what is often asked."),
     ("price", "price", "Show, quote, import and override prices."),
     ("reprice", "reprice", "Give calls of the past the prices of today: look first, apply, undo."),
     ("cost", "cost", "Enter seats, reserved throughput, training and other costs that are no call's."),

@@ -96,7 +96,9 @@ WITH summed AS (
     ON CONFLICT (id) DO NOTHING
 )
 INSERT INTO cost_{grain} (project_id, {grain}, dimension_set_id, basis, {_SUMS}, cost, reported_cost)
-SELECT %(project)s, bucket, dimension_set_id, basis, {_SUMS}, cost, reported_cost FROM named
+SELECT %(project)s, bucket, dimension_set_id, basis, {", ".join(f"nullif({name}, 0)" for name in SUMS)},
+       cost, reported_cost
+  FROM named
 """
 
 
@@ -123,14 +125,17 @@ def delete(table: str, column: str) -> str:
     return f"DELETE FROM {table} WHERE project_id = %(project)s AND {column} >= %(start)s AND {column} < %(end)s"
 
 
+LATENCY_VALUES = """(VALUES (0::smallint, duration_us), (1::smallint, (time_to_first_token_ms * 1000)::bigint))
+                AS value (measure, us)"""
+
 # Bucket b holds the durations in (1.02^(b-1), 1.02^b] microseconds, so its middle is within 1 % of each of them.
-_LATENCY_FROM_ROWS = """
+LATENCY_BUCKET = "ceil(ln(greatest(us, 1)::double precision) / ln(1.02::double precision))::smallint"
+
+_LATENCY_FROM_ROWS = f"""
 WITH measured AS (
-    SELECT date_trunc('{grain}', start_time, %(zone)s) AS bucket, provider, model, service, feature, measure,
-           ceil(ln(greatest(us, 1)::double precision) / ln(1.02::double precision))::smallint AS b
-      FROM call,
-           LATERAL (VALUES (0::smallint, duration_us), (1::smallint, (time_to_first_token_ms * 1000)::bigint))
-                AS value (measure, us)
+    SELECT date_trunc('{{grain}}', start_time, %(zone)s) AS bucket, provider, model, service, feature, measure,
+           {LATENCY_BUCKET} AS b
+      FROM call, LATERAL {LATENCY_VALUES}
      WHERE project_id = %(project)s AND start_time >= %(start)s AND start_time < %(end)s
        AND counted AND status <> 2 AND us IS NOT NULL
 ), counted AS (
@@ -138,7 +143,7 @@ WITH measured AS (
       FROM measured
      GROUP BY bucket, provider, model, service, feature, measure, b
 )
-INSERT INTO latency_{grain} (project_id, {grain}, provider, model, service, feature, measure, buckets, counts)
+INSERT INTO latency_{{grain}} (project_id, {{grain}}, provider, model, service, feature, measure, buckets, counts)
 SELECT %(project)s, bucket, provider, model, service, feature, measure,
        array_agg(b ORDER BY b), array_agg(n ORDER BY b)
   FROM counted

@@ -20,11 +20,13 @@ def show(scope: Scope) -> None:
     shared.heading(scope, "settings", note=words("settings.note"))
     asked_projects = scope.client.begin(api.projects())
     asked_keys = scope.client.begin(api.keys())
+    asked_tags = scope.client.begin(api.tags())
     asked_changes = scope.client.begin(api.price_changes())
     left, right = st.columns(2, gap="large")
     with left:
         _projects(scope, asked_projects)
         _keys(scope, asked_keys)
+        _tags(scope, asked_tags)
     with right:
         _instance(scope)
         _prices(scope, asked_changes)
@@ -66,6 +68,27 @@ def _keys(scope: Scope, asked: api.Asked[tuple[Key, ...]]) -> None:
     ]
     st.html(parts.ledger((words("settings.key"), words("settings.last_used")), rows))
     st.code("outlay key create --scope ingest --project NAME\noutlay key revoke ID", language="bash")
+
+
+def _tags(scope: Scope, asked: api.Asked[tuple[api.answers.Tag, ...]]) -> None:
+    words = scope.words
+    try:
+        tags = asked.get()
+    except NotThereError:
+        return
+    st.html(parts.title(words("settings.tags"), words("settings.tags_note")))
+    rows = [
+        LedgerRow(
+            name=tag.key,
+            note=words("settings.tag_days_to_go", days=tag.days_to_go) if tag.days_to_go else "",
+            cells=(_day(scope, tag.declared_at),),
+            href=scope.link("explore", by=f"tag:{tag.key}"),
+        )
+        for tag in tags
+    ]
+    if rows:
+        st.html(parts.ledger((words("settings.tag"), words("settings.since")), rows))
+    st.code("outlay tag declare KEY\noutlay tag withdraw KEY", language="bash")
 
 
 def _state(scope: Scope, key: Key) -> str:

@@ -41,7 +41,7 @@ def vitals(connection: Connection) -> Vitals:
 
 _HEALTH = """
 WITH heard AS (
-    SELECT project_id, hour, sum(calls) AS calls, sum(unpriced_calls) AS unpriced_calls
+    SELECT project_id, hour, sum(calls) AS calls, coalesce(sum(unpriced_calls), 0) AS unpriced_calls
       FROM cost_hour
      WHERE hour >= %(since)s AND hour < %(now)s AND calls > 0
      GROUP BY project_id, hour

@@ -88,9 +88,7 @@ def _cost_rollup(grain: str, kind: sa.types.TypeEngine[Any]) -> sa.Table:
         sa.Column(grain, kind, nullable=False),
         sa.Column("dimension_set_id", UUID, nullable=False),
         sa.Column("basis", sa.SmallInteger, nullable=False),
-        *(sa.Column(name, sa.BigInteger, nullable=False) for name in SUMS),
-        sa.Column("cost", sa.Numeric),
-        sa.Column("reported_cost", sa.Numeric),
+        *_sums(),
         sa.Index(f"cost_{grain}_project_id_{grain}", "project_id", grain),
     )
 

@@ -8,7 +8,7 @@ from outlay_collector.db.names import KEYED, OTHER, SUMS
 from outlay_collector.ledger import rollup_sql
 from outlay_collector.ledger.dimensions import call_column, line_value, literal
 
-MOST_VALUES = {"session": 1_000}
+MOST_VALUES = {"session": 250}
 """By hour or day, project and dimension; the rest is summed as one. Most sessions have a few calls, so each of their rows
 would take a good part of what the calls take."""
 
@@ -71,11 +71,13 @@ SELECT %(start)s, provider, model, basis, {_STORED}
  GROUP BY provider, model, basis
 """
 
-MAKE_MODEL_LATENCIES = """
+# From rows, for histograms of projects are not kept for as long.
+MAKE_MODEL_LATENCIES = f"""
 WITH counted AS (
-    SELECT provider, model, measure, b, sum(n)::integer AS n
-      FROM latency_hour, LATERAL unnest(buckets, counts) AS value (b, n)
-     WHERE project_id = ANY(%(projects)s) AND hour >= %(start)s AND hour < %(end)s
+    SELECT provider, model, measure, {rollup_sql.LATENCY_BUCKET} AS b, count(*)::integer AS n
+      FROM call, LATERAL {rollup_sql.LATENCY_VALUES}
+     WHERE project_id = ANY(%(projects)s) AND start_time >= %(start)s AND start_time < %(end)s
+       AND counted AND status <> 2 AND us IS NOT NULL
      GROUP BY provider, model, measure, b
 )
 INSERT INTO model_latency_hour (hour, provider, model, measure, packed)

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from outlay_collector.errors import Conflict, NotFound
+from outlay_collector.errors import BadRequest, Conflict, NotFound
 from outlay_collector.ledger.buckets import DAY, HOUR, Window, day_of, day_window
 from outlay_collector.ledger.later import sql
 
@@ -29,6 +29,9 @@ QUIET = timedelta(seconds=15)
 
 KEPT_HOURS = 3 * DAY
 """Hours by key are kept for as long; a day that is over has its own sums soon."""
+
+KEPT_LATENCIES = 36 * DAY
+"""Histograms by project, service and feature hold few calls each: of longer windows, calls are read as fast."""
 
 _LOCK_CLASS = 0x0071_B0
 
@@ -150,9 +153,10 @@ def _make_keyed(connection: Connection, stale: Stale, zone: ZoneInfo) -> None:
 
 
 def forget(connection: Connection, *, now: datetime) -> None:
-    """Hours by key are of no use when their day has sums."""
+    """Hours by key are of no use when their day has sums; histograms of long ago are more than the calls they hold."""
     connection.execute("DELETE FROM key_hour WHERE hour < %s", (now - KEPT_HOURS,))
     connection.execute("DELETE FROM stale_sum WHERE name = 'key_hour' AND bucket < %s", (now - KEPT_HOURS,))
+    connection.execute("DELETE FROM latency_hour WHERE hour < %s", (now - KEPT_LATENCIES,))
 
 
 def drop(connection: Connection, project_id: int) -> None:
@@ -246,6 +250,8 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
 
 def declare(connection: Connection, key: str, *, actor: str, now: datetime) -> None:
     """From now on ``tag:<key>`` has sums of its own; those of the past are made in the background."""
+    if not 0 < len(key) <= 200 or "\x00" in key:
+        raise BadRequest(f"{key!r:.120} is no tag's key: it has 1 to 200 characters.")
     made = connection.execute(
         "INSERT INTO allocation_tag (key, declared_by) VALUES (%s, %s) ON CONFLICT DO NOTHING", (key, actor)
     )

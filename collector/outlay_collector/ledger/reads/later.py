@@ -19,6 +19,9 @@ from outlay_collector.ledger.reads.question import Interval, Question, Sources, 
 KEPT_DAYS = 1
 """Days before today whose hours by key are certainly kept."""
 
+KEPT_LATENCY_DAYS = 35
+"""The same of the histograms by project, service and feature."""
+
 BY_MODEL = frozenset(("provider", "model"))
 
 
@@ -69,6 +72,13 @@ def with_models(plan: Sources, *, stale_hours: Set[datetime], now: datetime) -> 
     """The same with hours that are over and not stale from the sums of all projects by model."""
     models, hours = _split(plan.hours, lambda hour: hour + HOUR <= now and hour not in stale_hours)
     return replace(plan, hours=hours, models=models)
+
+
+def without_old_latencies(plan: Sources, *, now: datetime) -> Sources:
+    """The same with hours whose histograms may not be kept any more from rows."""
+    since = now - KEPT_LATENCY_DAYS * DAY
+    kept, gone = _split(plan.hours, lambda hour: hour >= since)
+    return replace(plan, hours=kept, rows=_joined([*plan.rows, *gone]))
 
 
 def _split(

@@ -10,7 +10,7 @@ from outlay_collector.db.names import SUMS
 from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.dimensions import call_column, line_value, literal
 from outlay_collector.ledger.reads.question import Basis, Filter, Interval, Question, Sources
-from outlay_collector.ledger.rollup_sql import NO_PRICE
+from outlay_collector.ledger.rollup_sql import LATENCY_BUCKET, LATENCY_VALUES, NO_PRICE
 
 _ROW_SUMS = {
     "calls": "1",
@@ -270,10 +270,8 @@ def latency_rows(question: Question, window: Window) -> tuple[str, Parameters]:
         f"""
 WITH measured AS (
     SELECT {", ".join(columns)}, measure,
-           ceil(ln(greatest(us, 1)::double precision) / ln(1.02::double precision))::smallint AS b
-      FROM call,
-           LATERAL (VALUES (0::smallint, duration_us), (1::smallint, (time_to_first_token_ms * 1000)::bigint))
-                AS value (measure, us)
+           {LATENCY_BUCKET} AS b
+      FROM call, LATERAL {LATENCY_VALUES}
      WHERE project_id = ANY({parameters.add(list(question.project_ids))}) AND {_within("start_time", window, parameters)}
        AND counted AND status <> 2 AND us IS NOT NULL {conditions(question, parameters, call_dimension)}
 ), counted AS (

@@ -14,7 +14,7 @@ from outlay_collector.ledger.dimensions import TAG
 from outlay_collector.ledger.later import store as later
 from outlay_collector.ledger.reads import sql
 from outlay_collector.ledger.reads.histogram import Histograms
-from outlay_collector.ledger.reads.later import BY_MODEL, key_of, keyed_sources, with_models
+from outlay_collector.ledger.reads.later import BY_MODEL, key_of, keyed_sources, with_models, without_old_latencies
 from outlay_collector.ledger.reads.question import Question, Sources, sources
 
 Connection = psycopg.Connection[Any]
@@ -73,9 +73,9 @@ def _all_projects(connection: Connection, question: Question) -> bool:
 def latency_plan(connection: Connection, question: Question, instance_zone: ZoneInfo, now: datetime) -> Sources:
     """The same for a question about latency."""
     found = _by_hours(question, sources(question, instance_zone))
-    if not found.hours or not question.dimensions() <= BY_MODEL or not _all_projects(connection, question):
-        return found
-    return with_models(found, stale_hours=later.stale_models(connection, question.window), now=now)
+    if found.hours and question.dimensions() <= BY_MODEL and _all_projects(connection, question):
+        found = with_models(found, stale_hours=later.stale_models(connection, question.window), now=now)
+    return without_old_latencies(found, now=now)
 
 
 def _by_hours(question: Question, found: Sources) -> Sources:
