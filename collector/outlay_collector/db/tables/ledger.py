@@ -80,6 +80,15 @@ dimension_set = sa.Table(
 )
 
 
+def _sums() -> list[sa.Column[Any]]:
+    """Numbers of which most are 0 in most rows, and are left out there."""
+    return [
+        *(sa.Column(name, sa.BigInteger) for name in SUMS),
+        sa.Column("cost", sa.Numeric),
+        sa.Column("reported_cost", sa.Numeric),
+    ]
+
+
 def _cost_rollup(grain: str, kind: sa.types.TypeEngine[Any]) -> sa.Table:
     return sa.Table(
         f"cost_{grain}",
@@ -120,15 +129,6 @@ cost_hour = _cost_rollup("hour", TIME)
 cost_day = _cost_rollup("day", sa.Date())
 latency_minute = _latency_rollup("minute")
 latency_hour = _latency_rollup("hour")
-
-
-def _sums() -> list[sa.Column[Any]]:
-    """Numbers of which most are 0 in most rows, and are left out there."""
-    return [
-        *(sa.Column(name, sa.BigInteger) for name in SUMS),
-        sa.Column("cost", sa.Numeric),
-        sa.Column("reported_cost", sa.Numeric),
-    ]
 
 
 def _key_rollup(grain: str, kind: sa.types.TypeEngine[Any]) -> sa.Table:
