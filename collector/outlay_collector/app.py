@@ -34,6 +34,9 @@ from outlay_collector.db.engine import connect, pool
 from outlay_collector.db.revisions import current_revision, newest_revision
 from outlay_collector.errors import NotReady, OutlayError, Unavailable
 from outlay_collector.export import api as export_api
+from outlay_collector.gpu import api as gpu_api
+from outlay_collector.gpu.otlp import may_tell, read_otlp
+from outlay_collector.gpu.telemetry import store as telemetry
 from outlay_collector.ledger.attribution import api as attribution_api
 from outlay_collector.ledger.attribution import store as attribution_store
 from outlay_collector.ledger.attribution.rules import Rules
@@ -99,6 +102,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         pricing_api.router,
         reprice_api.router,
         deadletters_api.router,
+        gpu_api.router,
         units_api.router,
         costs_api.router,
         export_api.router,
@@ -168,8 +172,25 @@ class _Parts:
             ),
             decoders=self._decoders,
             traffic=Traffic(settings.max_bytes_in_flight),
+            tells_of_gpus=may_tell,
+            take_telemetry=self._take_telemetry,
         )
         self._cached.start(self._mark_keys_used)
+
+    def _take_telemetry(self, project_id: int, body: bytes, json: bool) -> None:
+        """Unavailable when it could not be committed; sent again it is stored once."""
+        sent = read_otlp(body, json=json)
+        try:
+            with self._writes.connection() as connection:
+                telemetry.take(
+                    connection,
+                    project_id,
+                    sent,
+                    now=datetime.now(UTC),
+                    limits=(self.state.settings.retention, self.state.settings.future_tolerance),
+                )
+        except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
+            raise Unavailable("The database does not take telemetry at the moment; send again.") from error
 
     def _look_up_key(self, key: str) -> Any:
         with self._keys.connection() as connection:

@@ -37,4 +37,7 @@ class State:
     committer: Committer
     decoders: ThreadPoolExecutor
     traffic: Traffic
+    # Of a metric request: whether it tells of GPUs or engines, and what commits that: (project, body, is JSON).
+    tells_of_gpus: Callable[[bytes], bool]
+    take_telemetry: Callable[[int, bytes, bool], None]
     asking: dict[str, asyncio.Future[Access | None]] = field(default_factory=dict)  # by key: who is being asked for

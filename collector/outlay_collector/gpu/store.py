@@ -238,6 +238,15 @@ def pool_names(connection: Connection) -> dict[int, str]:
     return dict(connection.execute("SELECT id, name FROM gpu_pool ORDER BY id").fetchall())
 
 
+def pool_of(connection: Connection, name: str, project_ids: Sequence[int]) -> int | None:
+    """The id of a pool of one of these projects."""
+    row = connection.execute(
+        "SELECT id FROM gpu_pool WHERE name = %s AND project_id = ANY(%s) AND removed_at IS NULL",
+        (name, list(project_ids)),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def targets(connection: Connection, project_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Targets with when and how they were last read, by name."""
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -62,7 +62,7 @@ async def _receive(request: Request, state: State, signal: Signal, *, json: bool
     access = await admit(state, presented_key(request))
     with state.traffic.load() as load:
         parcel = Parcel(
-            body=await _body_in_time(request, state, load),
+            body=await body_in_time(request, state, load),
             load=load,
             json=json,
             encoding=request.headers.get("content-encoding", ""),
@@ -71,7 +71,7 @@ async def _receive(request: Request, state: State, signal: Signal, *, json: bool
         return await signal.take(state, access, parcel)
 
 
-async def _body_in_time(request: Request, state: State, load: Load) -> bytes:
+async def body_in_time(request: Request, state: State, load: Load) -> bytes:
     seconds = state.settings.body_timeout.total_seconds()
     try:
         async with asyncio.timeout(seconds):

@@ -112,12 +112,18 @@ async def take_logs(state: State, access: Access, parcel: Parcel) -> Receipt:
 
 
 async def take_metrics(state: State, access: Access, parcel: Parcel) -> Receipt:
-    """Data points are counted by metric."""
+    """Data points are counted by metric; those of GPUs and engines are committed as telemetry."""
+    told: list[tuple[int, bytes]] = []
 
     def read(body: bytes, project_id: int) -> list[Batch]:
+        told.append((project_id, body))
         return [ingest_metrics(body, json=parcel.json, project_id=project_id)]
 
-    return await _take(state, access, parcel, read)
+    receipt = await _take(state, access, parcel, read)
+    for project_id, body in told:
+        if state.tells_of_gpus(body):
+            await asyncio.to_thread(state.take_telemetry, project_id, body, parcel.json)
+    return receipt
 
 
 def _limits(state: State) -> Limits:
@@ -132,7 +138,7 @@ async def _take(state: State, access: Access, parcel: Parcel, read: Read) -> Rec
     if not parcel.body:
         return Receipt(0)
     settings = state.settings
-    project_id = await _project(state, access, parcel.project)
+    project_id = await project_of(state, access, parcel.project)
     in_thread = asyncio.get_running_loop().run_in_executor
     body = parcel.body
     if parcel.encoding:
@@ -154,7 +160,7 @@ async def _take(state: State, access: Access, parcel: Parcel, read: Read) -> Rec
     return Receipt(accepted, rejected, "; ".join(receipt.message for receipt in receipts if receipt.message))
 
 
-async def _project(state: State, access: Access, name: str | None) -> int:
+async def project_of(state: State, access: Access, name: str | None) -> int:
     wanted = name or DEFAULT_PROJECT
     if (access.project_id is None or name is not None) and wanted not in state.project_ids():
         await asyncio.to_thread(state.look_again)  # it may have been made a moment ago

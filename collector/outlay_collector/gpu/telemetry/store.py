@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 import psycopg
@@ -13,8 +13,10 @@ from psycopg.types.json import Jsonb
 from outlay_collector.db.partitions import partition_name
 from outlay_collector.db.store import create_days
 from outlay_collector.gpu.allocate import WINDOW
-from outlay_collector.gpu.readings import Readings
+from outlay_collector.gpu.otlp import Sent
+from outlay_collector.gpu.readings import Readings, read
 from outlay_collector.gpu.record import Recorded, record
+from outlay_collector.gpu.store import target_named
 
 Connection = psycopg.Connection[Any]
 
@@ -86,6 +88,27 @@ def write(connection: Connection, told: Sequence[Told], *, now: datetime) -> int
         )
     _mark_late(connection, told, now)
     return sum(len(found.engines) + len(found.gpus) for found in recorded)
+
+
+def take(
+    connection: Connection,
+    project_id: int,
+    sent: Sequence[Sent],
+    *,
+    now: datetime,
+    limits: tuple[timedelta, timedelta],
+) -> int:
+    """What senders told of themselves over OTLP; how many rows. Times too old or too far ahead are left out."""
+    oldest, newest = now - limits[0], now + limits[1]
+    told: list[Told] = []
+    for one in sent:
+        at = datetime.fromtimestamp(one.time_ns / 1e9, UTC)
+        if oldest <= at <= newest:
+            target_id, model = target_named(connection, one.target, project_id)
+            readings = read(one.samples, model=model)
+            if readings.engines or readings.gpus:
+                told.append(Told(target_id, at, readings))
+    return write(connection, told, now=now)
 
 
 def _insert(

@@ -1,0 +1,1 @@
+"""Questions about pools: how busy, what a token costs, what lies idle, whether it pays."""
