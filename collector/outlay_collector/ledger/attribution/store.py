@@ -7,6 +7,7 @@ undo is the version before once more. A batch is a stretch of one project's time
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -365,11 +366,19 @@ class _Work:
         self._execute(sql.STAGE_TABLE)
         self._execute("DELETE FROM attributing")
         self._execute(sql.stage(self._dimensions, closed=self._closed, traces=self._of_traces))
-        found, changes = self._judge(self._execute(sql.STAGED).fetchall())
+        rows = self._execute(sql.STAGED).fetchall()
+        found, changes = self._judge(rows)
+        # Only of a closed month it matters which dimensions that comes to: they are booked.
+        said = [(_json(laid), _json(dimensions if self._closed else {})) for _, laid, dimensions in changes]
+        results = list(dict.fromkeys(said))
+        place_of = {result: place for place, result in enumerate(results, 1)}
+        places = [0] * len(rows)
+        for (number, _, _), result in zip(changes, said, strict=True):
+            places[number - 1] = place_of[result]
         self._values |= {
-            "numbers": [number for number, _, _ in changes],
-            "laid": [Jsonb(laid) if laid else None for _, laid, _ in changes],
-            "dimensions": [Jsonb(dimensions) for _, _, dimensions in changes],
+            "places": places,
+            "laid": [laid if laid != "{}" else None for laid, _ in results],
+            "dimensions": [dimensions for _, dimensions in results],
         }
         if changes and self._closed:
             self._book(zone)
@@ -419,6 +428,10 @@ def shown_back(connection: Connection, question: Question, rules: Sequence[Share
         rows = reads.spend(connection, asked, sources(asked, zone), zone.key)
         found.add(rows, [rule for rule in rules if rule.covers(window.start)])
     return found
+
+
+def _json(value: Mapping[str, str | None]) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _projects(connection: Connection) -> dict[int, str]:
