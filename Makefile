@@ -5,6 +5,7 @@ WORKERS ?= auto --maxprocesses=4
 SOURCES := sdk collector dashboard migrations tests benchmarks examples
 
 .PHONY: up test test-helm test-image check bench bench-pricing bench-reprice bench-sdk bench-forecast test-matrix test-peers bench-ingest bench-query bench-pages screenshots check-focus mutants soak fuzz fmt help audit
+.PHONY: up test test-helm test-image audit check bench bench-pricing bench-reprice bench-sdk bench-forecast test-matrix test-peers bench-ingest bench-query bench-pages screenshots check-focus mutants soak fuzz fmt help
 
 help:
 	@echo "make up       the whole product on this machine, with demo data"

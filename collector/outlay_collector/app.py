@@ -21,6 +21,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 from outlay_collector import __version__
 from outlay_collector.access import api as access_api
 from outlay_collector.access import store as access_store
+from outlay_collector.access.people.api import People
+from outlay_collector.access.people.roles import parse_roles
 from outlay_collector.access.ring import KeyRing
 from outlay_collector.access.wall import store as wall
 from outlay_collector.alerts import api as alerts_api
@@ -161,6 +163,7 @@ class _Parts:
             writes=self._writes,
             health=self._keys,
             keys=KeyRing(self._look_up_key),
+            people=self._people(settings),
             book=self._cached.book,
             rules=self._cached.rules,
             project_ids=self._cached.project_ids,
@@ -191,6 +194,17 @@ class _Parts:
                 )
         except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
             raise Unavailable("The database does not take telemetry at the moment; send again.") from error
+
+    def _people(self, settings: Settings) -> People | None:
+        if not settings.oidc_issuer:
+            return None
+        return People(
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
+            roles=parse_roles(settings.oidc_roles),
+            claim=settings.oidc_claim,
+            project_id=lambda name: self._cached.project_ids().get(name),
+        )
 
     def _look_up_key(self, key: str) -> Any:
         with self._keys.connection() as connection:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from outlay_collector.access.people.roles import is_safe, parse_roles
 from outlay_collector.alerts.webhooks.addresses import Network, networks
 from outlay_collector.pricing.currencies.codes import currency as known_currency
 
@@ -51,6 +52,12 @@ class Settings(BaseSettings):
     future_tolerance: timedelta = Field(default=timedelta(minutes=10), description="Spans further ahead are refused.")
     content: str = Field(default="none", pattern="^(none|masked|full)$", description="Prompts and completions kept.")
 
+    oidc_issuer: str = Field(default="", description="Whose ID tokens the API takes from people, as its own URL.")
+    oidc_audience: str = Field(default="", description="For whom such a token must be: the client id of the dashboard.")
+    oidc_roles: str = Field(
+        default="", description="GROUP=read|finance|admin, or GROUP=read:PROJECT, joined by commas; * is everybody."
+    )
+    oidc_claim: str = Field(default="groups", description="The claim that holds a person's groups.")
     cors_origins: str = Field(
         default="", description="Web origins, joined by commas, whose scripts may send telemetry; none by default."
     )
@@ -135,6 +142,15 @@ class Settings(BaseSettings):
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
                 raise ValueError(f"{origin!r} is no origin; use one such as https://app.example.com, and not *")
         return text
+
+    @model_validator(mode="after")
+    def _complete_login(self) -> Settings:
+        if self.oidc_issuer and not (self.oidc_audience and self.oidc_roles):
+            raise ValueError("OUTLAY_OIDC_ISSUER needs OUTLAY_OIDC_AUDIENCE and OUTLAY_OIDC_ROLES beside it")
+        if self.oidc_issuer and not is_safe(self.oidc_issuer):
+            raise ValueError(f"OUTLAY_OIDC_ISSUER={self.oidc_issuer!r} is not https")
+        parse_roles(self.oidc_roles)
+        return self
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from outlay_collector.access.keys import Access
+from outlay_collector.access.people.api import People
 from outlay_collector.access.ring import KeyRing
 from outlay_collector.ledger.attribution.rules import Rules
 from outlay_collector.pricing.book import Book
@@ -28,6 +29,7 @@ class State:
     writes: ConnectionPool[Connection[Any]]
     health: ConnectionPool[Connection[Any]]  # for short questions that no reader may hold up
     keys: KeyRing
+    people: People | None  # who logged in elsewhere; None where no provider is set
     book: Callable[[], Book]
     rules: Callable[[], Rules]
     project_ids: Callable[[], dict[str, int]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from outlay_dashboard import controls, theme
+from outlay_dashboard import controls, login, theme
 from outlay_dashboard.scope import FIRST_PAGE, Scope, read_scope, with_projects
 from outlay_dashboard.states import errors_told
 from outlay_dashboard.views import (
@@ -47,6 +47,10 @@ _SIDEBAR_PIXELS = 216
 def main() -> None:
     scope = read_scope()
     st.html(f"<style>{theme.css(scope.look)}</style>")
+    if scope.settings.login and login.token(scope.now) is None:
+        st.set_page_config(page_title="Outlay", page_icon=_MARK)
+        login.ask(scope.words)
+        return
     for name, show in _PAGES.items():
         title = scope.words(f"page.{name}")
         scope.pages[name] = st.Page(_page(show, scope), title=title, url_path=name, default=name == FIRST_PAGE)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import streamlit as st
 
 from outlay_dashboard import client as api
-from outlay_dashboard import parts
+from outlay_dashboard import login, parts
 from outlay_dashboard.answers import totals_by
 from outlay_dashboard.scope import DEFAULT_DIMENSION, DIMENSIONS, Scope
 from outlay_dashboard.windows import DEFAULT, PRESETS, window_of_days
@@ -58,6 +58,8 @@ def sidebar(scope: Scope) -> None:
             args=("lang", None),
             label_visibility="collapsed",
         )
+        if scope.settings.login:
+            login.shown(scope.words)
 
 
 def bar(

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from outlay_dashboard import client as api
+from outlay_dashboard import login
 from outlay_dashboard.client import Client
 from outlay_dashboard.settings import Settings, read_settings
 from outlay_dashboard.theme import Look, look_named
@@ -103,7 +104,7 @@ def read_scope() -> Scope:
     by = asked.get("by", DEFAULT_DIMENSION)
     return Scope(
         settings=settings,
-        client=_client(settings.endpoint, settings.api_key),
+        client=_client(settings.endpoint, login.token(now) if settings.login else settings.api_key),
         words=Words(language if language in LANGUAGES else language_for(st.context.locale)),
         look=look_named(st.context.theme.type),
         now=now,
@@ -128,9 +129,9 @@ def with_projects(scope: Scope) -> Scope:
     return replace(scope, projects=names, project=DEMO)
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, max_entries=500)
 def _client(endpoint: str, api_key: str | None) -> Client:
-    """One client, connection pool and cache for all readers of this process: they share one key."""
+    """One client, connection pool and cache for all readers with the same key or token."""
     return api.Client(endpoint, api_key)
 
 

@@ -292,6 +292,14 @@ CATALOGUE: dict[str, Entry] = {
         "데이터는 그대로이며 표시에만 문제가 있습니다. outlay doctor로 원인을 확인하세요.",
     ),
     "error.details": Entry("Details", "자세히"),
+    "settings.as_reader": Entry("your own login", "내 로그인"),
+    "login.title": Entry("Log in to see what LLM calls cost", "로그인하면 LLM 호출 비용을 볼 수 있습니다"),
+    "login.text": Entry(
+        "You log in where your organisation does. What you see is what your groups may see.",
+        "조직의 계정으로 로그인합니다. 속한 그룹에 허용된 내용만 표시됩니다.",
+    ),
+    "login.button": Entry("Log in", "로그인"),
+    "login.out": Entry("Log out", "로그아웃"),
     "error.again": Entry("Try again", "다시 시도"),
     # Traces.
     "traces.search": Entry("Trace id", "트레이스 ID"),

@@ -76,11 +76,11 @@ def test_no_pod_runs_as_root_or_can_write_to_its_image(chart: Chart, values: str
             assert container["resources"]["limits"]["memory"], part
 
 
-@pytest.mark.parametrize("values", ["external", "trial", "everything"])
+@pytest.mark.parametrize("values", ["external", "trial", "everything", "login"])
 def test_a_secret_is_named_and_never_written(chart: Chart, values: str) -> None:
     manifests = chart.manifests(values)
     assert "Secret" not in {manifest["kind"] for manifest in manifests}
-    secret = ("DATABASE_URL", "PASSWORD", "API_KEY", "COOKIE_SECRET")
+    secret = ("DATABASE_URL", "PASSWORD", "API_KEY", "COOKIE_SECRET", "CLIENT_SECRET")
     for part, pod in pods(manifests):
         for name, entry in environment(pod).items():
             if any(word in name for word in secret) and "postgresql://outlay@outlay-postgres" not in entry.get(
@@ -121,6 +121,15 @@ def test_the_dashboard_keeps_a_reader_in_one_pod_and_lives_below_its_path(chart:
     ingress = chart.one("Ingress", "dashboard", "everything")
     assert ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/affinity"] == "cookie"
     assert ingress["spec"]["rules"][0]["http"]["paths"][0]["path"] == "/outlay"
+
+
+def test_with_a_login_the_dashboard_holds_no_key_and_the_collector_knows_whom_to_believe(chart: Chart) -> None:
+    dashboard = environment(chart.one("Deployment", "dashboard", "login")["spec"]["template"]["spec"])
+    assert "OUTLAY_API_KEY" not in dashboard
+    assert dashboard["OUTLAY_OIDC_CLIENT_SECRET"]["valueFrom"]["secretKeyRef"]["name"] == "outlay-login"
+    collector = environment(chart.one("Deployment", "collector", "login")["spec"]["template"]["spec"])
+    assert collector["OUTLAY_OIDC_AUDIENCE"]["value"] == dashboard["OUTLAY_OIDC_CLIENT_ID"]["value"]
+    assert collector["OUTLAY_OIDC_ISSUER"] == dashboard["OUTLAY_OIDC_ISSUER"]
 
 
 def test_from_outside_only_telemetry_and_the_api_can_be_reached(chart: Chart) -> None:
@@ -184,6 +193,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {"ingress__enabled": "true", "ingress__dashboardHost": "cost.example.com"},
         "whoever opens the page",
     ),
+    "half a login": ({"login__enabled": "true"}, "login.issuer"),
     "an ingress for nothing": ({"ingress__enabled": "true"}, "without a host"),
     "keys over plain HTTP": (
         {"ingress__enabled": "true", "ingress__collectorHost": "otlp.example.com"},

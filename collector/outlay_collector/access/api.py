@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from outlay_collector.access import store
 from outlay_collector.access.keys import Access
+from outlay_collector.access.people.token import looks_like_one
 from outlay_collector.access.wall import store as wall
 from outlay_collector.access.wall.plan import role_of
 from outlay_collector.errors import Forbidden, NotFound, Unauthorised
@@ -41,6 +42,9 @@ def authenticate(request: HTTPConnection) -> Access:
     key = presented_key(request)
     if key is None:
         raise Unauthorised("No API key: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
+    people = state_of(request).people
+    if people is not None and looks_like_one(key):
+        return people.access_of(key)
     access = state_of(request).keys.access_of(key)
     if access is None:
         raise Unauthorised(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from outlay_collector.errors import Forbidden
+from outlay_collector.errors import BadRequest, Forbidden
 
 app = typer.Typer()
 
@@ -22,15 +22,19 @@ def dashboard(
         bool, typer.Option(help="Nobody reaches it without a login that is in front of it; needed off this machine.")
     ] = False,
 ) -> None:
-    """Run the dashboard. It asks the collector at OUTLAY_ENDPOINT with OUTLAY_API_KEY."""
-    from outlay_dashboard.run import command_line
+    """Run the dashboard. It asks the collector at OUTLAY_ENDPOINT: with OUTLAY_API_KEY, or as whoever has logged in."""
+    from outlay_dashboard.run import command_line, login_file
 
-    if not login_in_front and not _is_of_this_machine(address):
+    try:
+        login = login_file(os.environ)
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    if login is None and not login_in_front and not _is_of_this_machine(address):
         raise Forbidden(
-            f"On {address} whoever finds the dashboard would read all that its API key may see. Put a login in front of "
-            "it, and say so with --login-in-front; or leave it on 127.0.0.1."
+            f"On {address} whoever finds the dashboard would read all that its API key may see. Let people log in "
+            "(OUTLAY_OIDC_ISSUER), put a login in front of it and say so with --login-in-front, or leave it on 127.0.0.1."
         )
-    command = command_line(port=port, address=address, base_path=base_path)
+    command = command_line(port=port, address=address, base_path=base_path, login=login)
     os.execv(command[0], command)  # noqa: S606 - our own interpreter, no shell
 
 

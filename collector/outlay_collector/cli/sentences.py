@@ -35,6 +35,8 @@ def sentence(error: Exception) -> str | None:
 def _setting(problem: object) -> str:
     """One refused setting, by the name of its environment variable."""
     assert isinstance(problem, dict)
+    if not problem["loc"]:  # of several settings together; what they hold may be secret
+        return str(problem["msg"]).removeprefix("Value error, ")
     name = "OUTLAY_" + "_".join(str(part) for part in problem["loc"]).upper()
     return f"{name} cannot be {problem['input']!r}: {problem['msg']}"
 

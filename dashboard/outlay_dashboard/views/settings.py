@@ -115,6 +115,8 @@ def _instance(scope: Scope) -> None:
 
 def _own_key(scope: Scope) -> str:
     """The part of the key that names it; the secret is never shown."""
+    if scope.settings.login:
+        return scope.words("settings.as_reader")
     key = scope.settings.api_key
     if not key:
         return scope.words("settings.no_key")
