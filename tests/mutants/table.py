@@ -26,6 +26,8 @@ _POSTGRES = "tests/faults/test_postgres_fails.py::"
 _BAD_INPUT = "tests/faults/test_bad_input.py::"
 _CLIENTS = "tests/faults/test_clients.py::"
 _WORKERS = "tests/faults/test_partitions_and_workers.py::"
+_ALERTS = "tests/integration/test_alerts.py::"
+_DELIVERIES = "tests/faults/test_deliveries.py::"
 _FAILED_COMMIT = f"{_POSTGRES}test_fault_11_whatever_the_database_fails_with_the_sender_comes_again[53100]"
 
 MUTANTS = (
@@ -244,5 +246,34 @@ MUTANTS = (
         "_RETRYABLE = frozenset({429, 502, 503, 504})",
         "_RETRYABLE = frozenset({429, 502, 504})",
         (f"{_CLIENTS}test_fault_23_whoever_is_told_to_come_again_comes_again_and_loses_nothing",),
+    ),
+    # What is told, and to whom.
+    Mutant(
+        "an event is told each time that it is noticed",
+        "collector/outlay_collector/alerts/store.py",
+        "    if connection.execute(_EVENT, row).fetchone() is None:\n        return\n",
+        "    connection.execute(_EVENT, row)\n",
+        (f"{_ALERTS}test_an_event_goes_once_to_every_webhook_of_its_project",),
+    ),
+    Mutant(
+        "a message that is repeated gets a new id",
+        "collector/outlay_collector/alerts/webhooks/jobs.py",
+        'f"evt_{parcel.event_id.hex}"',
+        'f"evt_{parcel.event_id.hex}{parcel.attempt}"',
+        (f"{_DELIVERIES}test_fault_24_a_receiver_that_is_away_is_tried_ten_times_in_75_hours_then_replayed",),
+    ),
+    Mutant(
+        "addresses are looked at when they are saved only",
+        "collector/outlay_collector/alerts/webhooks/sender.py",
+        "self.sender.addresses(self.wanted)",
+        "self.sender.resolve(self.wanted.host, self.wanted.port)",
+        (f"{_DELIVERIES}test_fault_27_a_name_that_answers_differently_a_moment_later_gains_nothing",),
+    ),
+    Mutant(
+        "who is gone for good is called again",
+        "collector/outlay_collector/alerts/webhooks/schedule.py",
+        'return "gone" if self.status == 410 else "again"',
+        'return "again"',
+        (f"{_DELIVERIES}test_fault_26_redirects_are_not_followed_and_codes_mean_what_they_say",),
     ),
 )

@@ -75,7 +75,7 @@ def test_refused_spans(calls: int, refused: int, bad: bool) -> None:
 
 def test_every_operational_alert_says_what_to_do_and_the_page_is_there() -> None:
     findings = [
-        *of_ourselves(Vitals(lags={}, ages={"worker": 999, "budgets": 999, "delivery": 999})),
+        *of_ourselves(Vitals(lags={}, ages={"worker": 999, "evaluation": 999, "delivery": 999})),
         *of_data(a_health()),
     ]
     assert {one.type for one in findings} | {"webhook.disabled"} == set(RUNBOOKS)

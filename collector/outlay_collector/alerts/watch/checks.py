@@ -28,7 +28,7 @@ QUIET_TIMES = 2
 BUSY_HOURS = 24
 """Who was heard in fewer hours of those has no habit yet."""
 
-PARTS = {"worker": "settlement", "budgets": "evaluation", "delivery": "delivery"}
+PARTS = {"worker": "settlement", "evaluation": "evaluation", "delivery": "delivery"}
 """Heartbeats by name, and what has stopped when one is missing."""
 
 RUNBOOKS = {
