@@ -24,6 +24,7 @@ from outlay_collector.bills import jobs as bills
 from outlay_collector.budgets.watch.jobs import Follower
 from outlay_collector.budgets.watch.store import forget as forget_budgets
 from outlay_collector.calls.store import lag_seconds, settle_round, waiting_projects
+from outlay_collector.costs import jobs as costs
 from outlay_collector.db.engine import connect, conninfo
 from outlay_collector.db.jobs import queue
 from outlay_collector.db.store import analyse_new_days, beat, maintain
@@ -354,6 +355,12 @@ async def _work_queue(settings: Settings, database_url: str) -> None:
     async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
         del timestamp
         await asyncio.to_thread(weekly_reports, settings, database_url)
+
+    @app.periodic(cron=costs.SCHEDULE)
+    @app.task(name="outlay.volume", queueing_lock="volume", pass_context=False)
+    async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
+        del timestamp
+        await asyncio.to_thread(costs.settle_volume, settings, database_url)
 
     @app.periodic(cron=bills.SCHEDULE)
     @app.task(name="outlay.bills", queueing_lock="bills", lock="bills", pass_context=False)

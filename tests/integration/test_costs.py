@@ -13,6 +13,8 @@ import httpx
 import pytest
 from outlay_collector.costs import store
 from outlay_collector.costs.entries import read
+from outlay_collector.costs.volume import store as volume
+from outlay_collector.costs.volume.tiers import Tier
 from outlay_collector.errors import Conflict, NotFound
 from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.months import store as months
@@ -206,3 +208,39 @@ def test_from_the_command_line_and_over_http(collector: Collector, tmp_path: Pat
     )
     assert run("remove", "tuning-7")["removed_by"] == "outlay cost"
     assert [row["key"] for row in run("list")] == ["vectors"]
+
+
+def test_a_volume_term_takes_off_what_its_tiers_say_and_follows_what_is_used(office: Office) -> None:
+    term: dict[str, Any] = {"provider": "openai", "model": "gpt-4o-mini*", "unit": "input", "currency": "USD"}
+    tiers = (Tier(0, Decimal("0.15")), Tier(1_000_000, Decimal("0.10")))
+    now = DAY_ONE + timedelta(days=40)
+
+    def settle() -> int:
+        office.settle()
+        changed = volume.settle(office.connection, office.project_id, now=now, zone=UTC_ZONE)
+        office.connection.commit()
+        return changed
+
+    volume.add(
+        office.connection, office.project_id, key="c", tiers=tiers, start=DAY_ONE.date(), end=None, actor="test",
+        zone=UTC_ZONE, **term,
+    )  # fmt: skip
+    office.connection.commit()
+    office.send(*(a_call(DAY_ONE + timedelta(days=n, hours=3)) for n in range(3)))
+    before = office.spent()
+    assert before == Decimal("0.63")
+    # Of three million tokens two are 0.05 cheaper, on the second and the third day.
+    assert (settle(), settle()) == (1, 0)
+    assert office.spent() == Decimal("0.53")
+    assert [(line[1], line[2]) for line in office.lines()] == [
+        (DAY_ONE + timedelta(days=n), Decimal("-0.05")) for n in (1, 2)
+    ]
+    office.close_month()
+    office.send(a_call(DAY_ONE + timedelta(hours=9)))
+    assert office.both() == (Decimal("0.53"), Decimal("0.74"))
+    assert office.enter(key="volume-like", month=None, on=f"{now:%Y-%m-%d}", amount="1") == "added"
+    volume.remove(office.connection, office.project_id, "c", actor="test")
+    office.connection.commit()
+    assert office.both() == (Decimal("0.53"), Decimal("0.84"))
+    assert volume.terms(office.connection, [office.project_id]) == []
+    assert settle() == 0

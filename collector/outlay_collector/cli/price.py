@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from outlay_collector.cli import rates
+from outlay_collector.cli import rates, volume
 from outlay_collector.cli.database import transaction
 from outlay_collector.cli.output import AsJson, show, show_json
 from outlay_collector.errors import BadRequest, NotFound
@@ -27,6 +27,7 @@ from outlay_collector.settings import Settings
 app = typer.Typer(no_args_is_help=True, help="Show, quote, import and override prices.")
 
 app.add_typer(rates.app, name="rates")
+app.add_typer(volume.app, name="volume")
 
 ACTOR = "outlay price"
 

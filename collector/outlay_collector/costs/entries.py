@@ -38,6 +38,9 @@ KINDS = {
     "other": "anything else",
 }
 
+COMPUTED = "volume:"
+"""How keys begin of entries that follow from what was used."""
+
 FINEST = 9
 """Decimals of a part, where the whole has no more: of a dollar, a billionth."""
 
@@ -115,6 +118,8 @@ def read(raw: Mapping[str, Any], *, default_currency: str) -> Entry:
         raise BadRequest(
             f"key={key!r:.60}: every cost needs one of its own, up to 200 characters; with it, it is known again."
         )
+    if key.startswith(COMPUTED):
+        raise BadRequest(f"key={key!r:.60}: keys that begin with {COMPUTED} are those of volume terms.")
     try:
         return _read(raw, key, default_currency)
     except (ValueError, TypeError, InvalidOperation) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -67,7 +67,7 @@ def enter(
             f" {before['starts']}: remove it first, or give this one another key."
         )
     if before is not None:
-        _remove(connection, before, actor=actor)
+        take_back(connection, before, actor=actor)
     rate, rate_id = _rate(connection, entry, zone)
     row = _one(
         connection,
@@ -123,10 +123,11 @@ def remove(connection: Connection, project_id: int, key: str, *, actor: str) -> 
     row = _standing(connection, project_id, key)
     if row is None:
         raise NotFound(f"There is no cost {key!r:.80}; outlay cost list names them.")
-    return _remove(connection, row, actor=actor)
+    return take_back(connection, row, actor=actor)
 
 
-def _remove(connection: Connection, row: dict[str, Any], *, actor: str) -> dict[str, Any]:
+def take_back(connection: Connection, row: dict[str, Any], *, actor: str) -> dict[str, Any]:
+    """Like ``remove``, of an entry at hand. The caller holds the project's lock."""
     removed = _one(
         connection,
         f"UPDATE cost_entry SET removed_at = clock_timestamp(), removed_by = %(actor)s WHERE id = %(id)s RETURNING {_ENTRY}",
@@ -137,8 +138,48 @@ def _remove(connection: Connection, row: dict[str, Any], *, actor: str) -> dict[
     return removed
 
 
-def _book(connection: Connection, row: dict[str, Any], wanted: Mapping[datetime, Share]) -> None:
-    """Make the lines of an entry add up to ``wanted``. The caller holds the project's lock."""
+def compute(
+    connection: Connection,
+    project_id: int,
+    *,
+    key: str,
+    kind: str,
+    amount: Decimal,
+    currency: str,
+    cost: Decimal,
+    month: date,
+    dimensions: Mapping[str, Any],
+    wanted: Mapping[datetime, Share],
+) -> bool:
+    """Make an entry that follows from something else what that asks for now; True if it was anything else.
+
+    The caller holds the project's lock.
+    """
+    row = _standing(connection, project_id, key)
+    if row is None and not wanted:
+        return False
+    if row is None:
+        row = _one(
+            connection,
+            f"""
+            INSERT INTO cost_entry (project_id, key, kind, amount, currency, cost, starts, ends, dimensions, created_by)
+            VALUES (%(project)s, %(key)s, %(kind)s, %(amount)s, %(currency)s, %(cost)s, %(starts)s, %(ends)s,
+                    %(dimensions)s, 'outlay worker')
+            RETURNING {_ENTRY}
+            """,
+            {
+                "project": project_id, "key": key, "kind": kind, "amount": amount, "currency": currency, "cost": cost,
+                "starts": month, "ends": (month + timedelta(days=31)).replace(day=1), "dimensions": Jsonb(dict(dimensions)),
+            },
+        )  # fmt: skip
+        assert row is not None
+    elif (row["amount"], row["cost"]) != (amount, cost):
+        connection.execute("UPDATE cost_entry SET amount = %s, cost = %s WHERE id = %s", (amount, cost, row["id"]))
+    return _book(connection, row, wanted)
+
+
+def _book(connection: Connection, row: dict[str, Any], wanted: Mapping[datetime, Share]) -> bool:
+    """Make the lines of an entry add up to ``wanted``; False if they do. The caller holds the project's lock."""
     closed = list(months.closed(connection).values())
     now = datetime.now(UTC)
     open_from = max([now, *(month.end for month in closed)])
@@ -150,19 +191,22 @@ def _book(connection: Connection, row: dict[str, Any], wanted: Mapping[datetime,
         lines = standing.get(at, [])
         stay = [line for line in lines if _within(line["charge_time"], closed)]
         go = [line for line in lines if line not in stay]
-        _delete(connection, go)
         share = wanted.get(at, Share(Decimal(0), None))
         cost = _less(share.cost, [line["cost"] for line in stay])
+        if not _less(cost, [line["cost"] for line in go]) and (go or not cost):
+            continue
+        _delete(connection, go)
         charge = _less(share.charge_cost, [line["charge_cost"] for line in stay])
         minutes |= {moment for line in go for moment in (line["charge_time"], line["incurred_time"])}
         if cost:
             booked = open_from if _within(at, closed) else at
-            foreign = row["fx_rate_id"] is not None
+            foreign = share.charge_cost is not None or any(line["charge_cost"] is not None for line in stay)
             _insert(connection, row, booked, at, Share(cost, charge if foreign else None), reverses=at not in wanted)
             minutes |= {booked, at}
     ledger.mark_dirty(
         connection, row["project_id"], {moment.astimezone(UTC).replace(second=0, microsecond=0) for moment in minutes}
     )
+    return bool(minutes)
 
 
 def _less(amount: Decimal | None, parts: Iterable[Decimal | None]) -> Decimal:
@@ -209,7 +253,7 @@ def _insert(
             "detail": Jsonb({"key": row["key"]}),
             "entry": row["id"],
             "charge_cost": share.charge_cost,
-            "charge_currency": row["currency"] if row["fx_rate_id"] is not None else None,
+            "charge_currency": row["currency"] if share.charge_cost is not None else None,
             "fx_rate_id": row["fx_rate_id"],
         },
     )
@@ -270,6 +314,15 @@ def _standing(connection: Connection, project_id: int, key: str) -> dict[str, An
         f"SELECT {_ENTRY} FROM cost_entry WHERE project_id = %(project)s AND key = %(key)s AND removed_at IS NULL",
         {"project": project_id, "key": key},
     )
+
+
+def standing_of(connection: Connection, project_id: int, prefix: str) -> list[dict[str, Any]]:
+    """Entries whose key begins with ``prefix``."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            f"SELECT {_ENTRY} FROM cost_entry WHERE project_id = %s AND starts_with(key, %s) AND removed_at IS NULL",
+            (project_id, prefix),
+        ).fetchall()
 
 
 def _says(row: Mapping[str, Any], entry: Entry) -> bool:

@@ -63,6 +63,27 @@ cost_entry = sa.Table(
     ),
 )
 
+volume_term = sa.Table(
+    "volume_term",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("project_id", sa.Integer, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("tiers", JSONB, nullable=False),
+    sa.Column("starts", sa.Date, nullable=False),
+    sa.Column("ends", sa.Date),
+    sa.Column("created_at", TIME, nullable=False, server_default=sa.text("clock_timestamp()")),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("removed_at", TIME),
+    sa.Index(
+        "volume_term_project_id_key", "project_id", "key", unique=True, postgresql_where=sa.text("removed_at IS NULL")
+    ),
+)
+
 dirty_minute = sa.Table(
     "dirty_minute",
     metadata,

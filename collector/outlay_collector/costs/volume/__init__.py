@@ -1,0 +1,1 @@
+"""Contracts whose rate falls with what is used in a month."""
