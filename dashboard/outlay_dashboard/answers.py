@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -427,6 +427,145 @@ def read_prices(answer: Json) -> tuple[Price, ...]:
             has_hours=row.get("window") is not None,
         )
         for row in answer["rows"]
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetForecast:
+    """What the period is likely to come to; ``course``: day by day, today's rest first. ``error`` and ``run_rate_error``: of
+    forecasts at half of past periods, in percent; ``coverage``: how often the band held."""
+
+    p10: Decimal
+    p50: Decimal
+    p90: Decimal
+    low_confidence: bool
+    course: tuple[Decimal, ...]
+    error: float | None
+    run_rate_error: float | None
+    coverage: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetLevel:
+    """A threshold: the money at which it is reached."""
+
+    key: str
+    kind: str
+    level: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetTold:
+    instance: str | None
+    threshold: str
+    told_at: datetime
+    actual: Decimal
+    corrected_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetInstance:
+    name: str | None
+    actual: Decimal
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """A budget in the period that runs. Of a split one ``amount`` is what each value has, and ``days``, ``forecast`` and
+    ``share`` are those of the value that is ``furthest``."""
+
+    name: str
+    project: str
+    per: str | None
+    is_everything: bool  # of its project: nothing is filtered
+    is_ready: bool
+    period: str
+    label: str
+    start: datetime
+    end: datetime
+    zone: str
+    currency: str
+    amount: Decimal
+    actual: Decimal
+    share: float
+    unpriced_calls: int
+    furthest: str | None
+    levels: tuple[BudgetLevel, ...]
+    told: tuple[BudgetTold, ...]
+    instances: tuple[BudgetInstance, ...]
+    instance_count: int | None
+    days: tuple[tuple[date, Decimal], ...]
+    forecast: BudgetForecast | None
+
+    @property
+    def spent(self) -> Decimal:
+        """Of the amount, by whoever the budget is about."""
+        return sum((cost for _, cost in self.days), Decimal(0)) if self.per else self.actual
+
+    @property
+    def risk(self) -> float:
+        """What is likely to be spent at the end, as a part of the amount."""
+        likely = max(self.spent, self.forecast.p50) if self.forecast else self.spent
+        return float(likely / self.amount)
+
+
+def read_budgets(answer: Json) -> tuple[Budget, ...]:
+    return tuple(_budget(row) for row in answer["rows"])
+
+
+def _budget(row: Json) -> Budget:
+    return Budget(
+        name=str(row["name"]),
+        project=str(row["project"]),
+        per=row.get("per"),
+        is_everything=not row.get("filter") and not row.get("per"),
+        is_ready=row["state"] == "ready",
+        period=str(row["period"]),
+        label=str(row["period_label"]),
+        start=datetime.fromisoformat(row["period_start"]),
+        end=datetime.fromisoformat(row["period_end"]),
+        zone=str(row["time_zone"]),
+        currency=str(row["currency"]),
+        amount=Decimal(row["amount"]),
+        actual=Decimal(row["actual"]),
+        share=float(row["share"]),
+        unpriced_calls=int(row["unpriced_calls"]),
+        furthest=row.get("furthest"),
+        levels=tuple(
+            BudgetLevel(key=one["key"], kind=one["kind"], level=Decimal(one["level"])) for one in row["thresholds"]
+        ),
+        told=tuple(
+            BudgetTold(
+                instance=one["instance"],
+                threshold=one["threshold"],
+                told_at=datetime.fromisoformat(one["told_at"]),
+                actual=Decimal(one["actual"]),
+                corrected_at=_moment(one["corrected_at"]),
+            )
+            for one in row["told"]
+        ),
+        instances=tuple(
+            BudgetInstance(name=one["instance"], actual=Decimal(one["actual"]), share=float(one["share"]))
+            for one in row["instances"]
+        ),
+        instance_count=row.get("instance_count"),
+        days=tuple((date.fromisoformat(one["day"]), Decimal(one["cost"])) for one in row["days"]),
+        forecast=_budget_forecast(row["forecast"]) if row.get("forecast") else None,
+    )
+
+
+def _budget_forecast(said: Json) -> BudgetForecast:
+    halfway = next((one for one in said["backtest"] if one["share"] == 0.5), None) or {}
+    return BudgetForecast(
+        p10=Decimal(said["p10"]),
+        p50=Decimal(said["p50"]),
+        p90=Decimal(said["p90"]),
+        low_confidence=bool(said["low_confidence"]),
+        course=tuple(Decimal(cost) for cost in said["course"]),
+        error=halfway.get("error_percent"),
+        run_rate_error=halfway.get("run_rate_error_percent"),
+        coverage=halfway.get("coverage_percent"),
     )
 
 

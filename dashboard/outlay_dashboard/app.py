@@ -12,6 +12,7 @@ from outlay_dashboard.scope import FIRST_PAGE, Scope, read_scope, with_projects
 from outlay_dashboard.states import errors_told
 from outlay_dashboard.views import (
     alerts,
+    budgets,
     explore,
     health,
     latency,
@@ -29,6 +30,7 @@ _PAGES: dict[str, Callable[[Scope], None]] = {
     "explore": explore.show,
     "models": models.show,
     "units": units.show,
+    "budgets": budgets.show,
     "service": service.show,
     "latency": latency.show,
     "traces": traces.show,

@@ -297,6 +297,11 @@ def bridge(
     )
 
 
+def budgets(*, project: str | None = None) -> Question[tuple[answers.Budget, ...]]:
+    """How all budgets stand in the periods that run."""
+    return Question("/api/v1/budgets/status", answers.read_budgets, _parameters(project=project))
+
+
 def latency(
     window: Window,
     *,

@@ -24,6 +24,7 @@ _ICONS = {
     "explore": ":material/travel_explore:",
     "models": ":material/balance:",
     "units": ":material/groups:",
+    "budgets": ":material/savings:",
     "service": ":material/deployed_code:",
     "latency": ":material/timer:",
     "traces": ":material/account_tree:",
@@ -33,7 +34,7 @@ _ICONS = {
     "settings": ":material/tune:",
 }
 SECTIONS = {
-    "money": ("overview", "explore", "models", "units"),
+    "money": ("overview", "explore", "models", "units", "budgets"),
     "work": ("service", "latency", "traces"),
     "operation": ("alerts", "health", "quality", "settings"),
 }
@@ -63,9 +64,15 @@ def sidebar(scope: Scope) -> None:
 
 
 def bar(
-    scope: Scope, *, with_groups: bool = True, with_filters: bool = True, also: Callable[[], None] | None = None
+    scope: Scope,
+    *,
+    with_groups: bool = True,
+    with_filters: bool = True,
+    with_window: bool = True,
+    also: Callable[[], None] | None = None,
 ) -> None:
-    """Project, window and grouping, what the page adds by ``also``, then the filters in force."""
+    """Project, window and grouping, what the page adds by ``also``, then the filters in force. A page about what runs now
+    has no window, and no filters."""
     words = scope.words
     with st.container(horizontal=True, gap="small", key="controls", vertical_alignment="bottom"):
         known = [_ALL, *dict.fromkeys([*scope.projects, *([scope.project] if scope.project else [])])]
@@ -81,6 +88,8 @@ def bar(
             width=180,
             label_visibility="collapsed",
         )
+        if not with_window:
+            return
         _window(scope)
         if with_groups:
             options = list(DIMENSIONS) if scope.by in DIMENSIONS else [*DIMENSIONS, scope.by]

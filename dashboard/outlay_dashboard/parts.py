@@ -93,6 +93,11 @@ def sentence(text: str) -> str:
     return f'<div class="o muted">{escape(text)}</div>' if text else '<div class="o"></div>'
 
 
+def linked(text: str, href: str) -> str:
+    """A sentence that leads to the page that explains it."""
+    return f'<div class="o muted"><a href="{escape(href)}" target="_self">{escape(text)}</a></div>'
+
+
 def legend(items: Sequence[tuple[str, str]]) -> str:
     """Names with their colours (or ``"hatched"``), in a line that wraps."""
     pieces = [f"<span>{_chip(colour)}{escape(name)}</span>" for name, colour in items]

@@ -110,6 +110,8 @@ class FakeApi:
             return 200, self._units(query)
         if path == "/api/v1/attribution/showback":
             return 200, self._showback(query)
+        if path == "/api/v1/budgets/status":
+            return 200, {"rows": list(_budgets(self.now)) if self.mode == "ok" else []}
         if path == "/api/v1/latency":
             return 200, self._latency(query)
         if path == "/api/v1/calls":
@@ -384,6 +386,37 @@ def _period(at: datetime, interval: str) -> str | None:
     if interval == "month":
         at = at.replace(day=1)
     return at.isoformat()
+
+
+def _budgets(now: datetime) -> Iterator[dict[str, Any]]:
+    """One that is likely to break on the 24th day, one that holds, split by customer."""
+    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = (start + timedelta(days=32)).replace(day=1)
+    passed, length = now.day, (end - start).days
+    for name, per, amount in (("all-of-shop", None, 24), ("per-customer", "customer", 2 * length)):
+        days = [{"day": f"{start + timedelta(days=day):%Y-%m-%d}", "cost": "1"} for day in range(passed)]
+        course = ["0.5", *["1"] * (length - passed)]
+        likely = passed + sum(map(Decimal, course))
+        yield {
+            "id": "0", "project": "shop", "name": name, "per": per, "filter": {}, "parent": None, "state": "ready",
+            "period": "month", "period_label": f"{now:%Y-%m}", "period_start": start.isoformat(),
+            "period_end": end.isoformat(), "time_zone": "UTC", "currency": "USD", "amount": str(amount),
+            "actual": str(passed), "share": round(passed / amount * 100, 1), "calls": 900, "unpriced_calls": 3,
+            "thresholds": [{"key": "actual:100%", "kind": "actual", "level": str(amount)},
+                           {"key": "actual:80%", "kind": "actual", "level": str(amount * 0.8)}],
+            "told": [{"instance": per and "Northwind", "period_start": start.isoformat(), "threshold": "actual:80%",
+                      "epoch": 0, "version": 1, "told_at": now.isoformat(), "amount": str(amount), "level": "19",
+                      "actual": "19.5", "event_id": None, "corrected_at": None, "armed_at": None}],
+            "instance_count": 2 if per else None, "overflow": None, "furthest": "Northwind" if per else None,
+            "instances": [{"instance": "Northwind", "actual": str(passed), "amount": str(amount),
+                           "share": round(passed / amount * 100, 1), "calls": 900, "unpriced_calls": 0, "told": []}]
+            if per else [],
+            "days": days,
+            "forecast": {"p10": str(likely - 2), "p50": str(likely), "p90": str(likely + 3), "low_confidence": False,
+                         "method": "", "learnt_days": 90, "course": course,
+                         "backtest": [{"share": 0.5, "origins": 9, "error_percent": 4.1, "run_rate_error_percent": 7.2,
+                                       "coverage_percent": 81}]},
+        }  # fmt: skip
 
 
 def _trace(now: datetime, number: int) -> list[dict[str, Any]]:

@@ -77,6 +77,8 @@ SHOTS = [
     Shot(name="models-korean-dark", path="/models?lang=ko", scheme="dark"),
     Shot(name="units", path="/units"),
     Shot(name="units-korean-dark", path="/units?lang=ko&who=user", scheme="dark"),
+    Shot(name="budgets", path="/budgets"),
+    Shot(name="budgets-korean-dark", path="/budgets?lang=ko", scheme="dark"),
     Shot(name="service", path="/service"),
     Shot(name="service-dark", path="/service", scheme="dark"),
     Shot(name="latency", path="/latency?by=model"),

@@ -20,7 +20,7 @@ Open = Callable[..., Look]
 
 PAGES = [name for names in SECTIONS.values() for name in names]
 FIGURES = ".o-ledger, .js-plotly-plot, [data-testid=stDataFrame]"
-WITH_CALLS = [name for name in PAGES if name not in ("alerts", "health", "settings")]
+WITH_CALLS = [name for name in PAGES if name not in ("alerts", "budgets", "health", "settings")]
 
 
 def at(name: str) -> str:
@@ -188,3 +188,23 @@ def test_units_say_what_a_success_costs_and_who_bears_what(look: Open, shown: st
     page.wait_for_url("**who=user**")
     seen.settle()
     assert "Revenue" not in seen.text()
+
+
+def test_the_budget_that_is_likeliest_to_break_comes_first_and_any_can_be_looked_at(look: Open, shown: str):
+    seen = look(shown)
+    page = seen.open("/budgets?project=shop", wait_for=".js-plotly-plot")
+    names = page.locator(".o-ledger").first.locator("tbody tr td:first-child").all_inner_texts()
+    assert names[0].startswith("all-of-shop")
+    assert names[1].startswith("per-customer")
+    text = seen.text()
+    assert "all-of-shop" in text
+    assert "Forecasts at half of past periods were off by 4.1 %, the run-rate by 7.2 %; the band held 81 %." in text
+    assert "3 calls have no known price" in text
+    page.locator(".o-ledger a", has_text="per-customer").click()
+    page.wait_for_selector("text=Furthest of 2")
+    assert "per-customer · Northwind" in seen.text()
+
+
+def test_without_budgets_the_page_says_how_to_make_one(look: Open, empty_dashboard: str):
+    page = look(empty_dashboard).open("/budgets", wait_for=".o-empty")
+    assert "outlay budget apply budgets.yaml" in page.locator(".o-empty").inner_text()

@@ -231,10 +231,10 @@ def status(connection: Connection, stored: Stored, *, now: datetime, instances: 
     told = [one for one in history(connection, stored, limit=200) if one.period_start == key]
     # Of a split budget, the course shown is that of whoever is furthest.
     furthest = (shares[0].instance if shares else None) if stored.budget.per is not None else ABSENT
+    own = shares[0].actual if shares else actual or NOTHING
     by_day: dict[date, Decimal] = {}
     found: Forecast | None = None
     if furthest is not None:
-        own = shares[0].actual if shares else actual or NOTHING
         by_day = daily(connection, stored, period, [furthest])[furthest]
         found = forecasts(connection, stored, period, {furthest: own}, now=now).get(furthest)
     return Status(
@@ -249,6 +249,7 @@ def status(connection: Connection, stored: Stored, *, now: datetime, instances: 
         overflow=overflow,
         told=told,
         furthest_instance=furthest,
+        furthest=own,
         days=sorted(by_day.items()),
         forecast=found,
     )

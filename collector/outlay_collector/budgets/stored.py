@@ -65,7 +65,7 @@ class Share:
 class Status:
     """A budget in the period that runs. Of a split budget ``amount`` is what each instance has, ``actual`` what all spent
     together; ``overflow`` is what was spent beyond the cap on instances, None when nothing was. ``days`` and ``forecast``
-    are of ``furthest_instance``: whoever spent most."""
+    are of ``furthest_instance``, whoever spent most: ``furthest``."""
 
     stored: Stored
     period: Window
@@ -78,15 +78,9 @@ class Status:
     overflow: Decimal | None
     told: Sequence[Telling]
     furthest_instance: str | None
+    furthest: Decimal
     days: Sequence[tuple[date, Decimal]]
     forecast: Forecast | None
-
-    @property
-    def furthest(self) -> Decimal:
-        """Spent by whoever spent the largest part of the amount."""
-        if self.stored.budget.per is None:
-            return self.actual
-        return max((one.actual for one in self.instances), default=Decimal(0))
 
 
 def spec_json(stored: Stored) -> dict[str, Any]:
@@ -108,6 +102,7 @@ def status_json(status: Status) -> dict[str, Any]:
         "project": budget.project,
         "name": budget.name,
         "per": budget.per,
+        "filter": as_json(budget)["filter"],
         "parent": budget.parent,
         "state": "summing" if stored.hours_from is None else "ready",
         "period": budget.calendar.kind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -163,7 +164,7 @@ def _lines(row: dict[str, Any]) -> list[dict[str, Any]]:
     head = {
         "name": row["name"],
         "period": row["period_label"],
-        "actual": row["actual"] if row["state"] == "ready" else "being summed",
+        "actual": _short(row["actual"]) if row["state"] == "ready" else "being summed",
         "amount": row["amount"],
         "currency": row["currency"],
         "share": row["share"],
@@ -171,7 +172,7 @@ def _lines(row: dict[str, Any]) -> list[dict[str, Any]]:
         "told": ", ".join(one["threshold"] for one in row["told"] if not one["corrected_at"]) or None,
     }
     of_instances = [
-        head | {"name": f"  {one['instance'] or '(none)'}", "actual": one["actual"], "amount": one["amount"],
+        head | {"name": f"  {one['instance'] or '(none)'}", "actual": _short(one["actual"]), "amount": one["amount"],
                 "share": one["share"], "forecast": None, "told": ", ".join(one["told"]) or None}
         for one in row["instances"]
     ]  # fmt: skip
@@ -182,7 +183,14 @@ def _forecast(said: dict[str, Any] | None) -> str | None:
     if not said:
         return None
     sure = "" if not said["low_confidence"] else " (too early to be sure)"
-    return f"{said['p50']} ({said['p10']} – {said['p90']}){sure}"
+    p10, p50, p90 = (_short(said[name]) for name in ("p10", "p50", "p90"))
+    return f"{p50} ({p10} – {p90}){sure}"
+
+
+def _short(amount: str) -> str:
+    """To the cent from 1 up; ``--json`` has all digits."""
+    number = Decimal(amount)
+    return f"{number:.2f}" if abs(number) >= 1 else amount
 
 
 def _ids(connection: Any, project: str | None) -> list[int]:

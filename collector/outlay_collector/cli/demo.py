@@ -57,12 +57,14 @@ def _key() -> Iterator[tuple[str, Keeps | None]]:
     from outlay_collector.cli.database import database
     from outlay_collector.db.engine import connect
     from outlay_collector.demo.send import PROJECT
-    from outlay_collector.demo.store import demo_key, is_there
+    from outlay_collector.demo.store import demo_budgets, demo_key, is_there
     from outlay_collector.settings import Settings
 
-    with database(Settings()) as url, connect(url, autocommit=True, application="outlay-demo") as connection:
+    settings = Settings()
+    with database(settings) as url, connect(url, autocommit=True, application="outlay-demo") as connection:
         with connection.transaction():
             key = demo_key(connection, PROJECT)
+            demo_budgets(connection, PROJECT, currency=settings.currency, zone=settings.zone)
         yield key, lambda span: is_there(connection, PROJECT, span)
 
 

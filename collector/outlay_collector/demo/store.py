@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import psycopg
 
 from outlay_collector.access import store as access
+from outlay_collector.budgets import store as budgets
+from outlay_collector.budgets.budget import parse
 from outlay_collector.demo.shapes import Recording
 
 _KEY_IS_GOOD_FOR = timedelta(hours=6)  # a run's time; longer than any takes
@@ -26,6 +29,35 @@ def demo_key(connection: psycopg.Connection[Any], project: str) -> str:
         expires_at=datetime.now(UTC) + _KEY_IS_GOOD_FOR,
         actor="outlay demo",
     )
+
+
+_BUDGETS: tuple[dict[str, Any], ...] = (
+    {"name": "company", "amount": "2400"},
+    {"name": "team-legal", "filter": {"team": ["legal"]}, "amount": "700", "parent": "company"},
+    {"name": "team-support", "filter": {"team": ["support"]}, "amount": "480", "parent": "company"},
+    {"name": "team-risk", "filter": {"team": ["risk"]}, "amount": "520", "parent": "company"},
+    {
+        "name": "each-customer",
+        "filter": {"customer": {"exists": True}},
+        "per": "customer",
+        "amount": "240",
+        "enforce": "warn",
+    },
+)
+"""In whole units of whatever currency the instance counts in."""
+
+
+def demo_budgets(connection: psycopg.Connection[Any], project: str, *, currency: str, zone: ZoneInfo) -> None:
+    """Budgets of the company, where they have not been made yet."""
+    project_id = access.project_id(connection, project)
+    there = {stored.budget.name for stored in budgets.active(connection, [project_id])}
+    wanted = [
+        parse(said, where="", project=project, currency=currency, zone=zone)
+        for said in _BUDGETS
+        if said["name"] not in there
+    ]
+    if len(wanted) == len(_BUDGETS):  # else somebody has made up their own mind
+        budgets.save(connection, project_id, wanted, actor="outlay demo", now=datetime.now(UTC))
 
 
 def is_there(connection: psycopg.Connection[Any], project: str, span: Recording) -> bool:

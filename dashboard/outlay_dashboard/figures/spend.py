@@ -36,6 +36,14 @@ class Before:
     long: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """What may be spent per period: a thin line with its name on it."""
+
+    value: Decimal
+    name: str
+
+
 def spend_over_time(
     stack: Stack,
     axis: Axis,
@@ -48,6 +56,7 @@ def spend_over_time(
     look: Look,
     words: Words,
     height: int = 340,
+    pace: Pace | None = None,
 ) -> go.Figure:
     """Bars per period, stacked by group, largest at the bottom; the previous window's total as a muted line.
 
@@ -62,6 +71,7 @@ def spend_over_time(
     figure = frame(look, height=height, bottom=30, right=22)
     totals = stack.values_per_period() if stack.series else []
     top = max([float(cost or 0) for cost in [*totals, *(before.costs if before else ())]], default=0.0)
+    top = max(top, float(pace.value)) if pace else top
     positions = list(range(len(stack.periods)))
     opacity = [_INCOMPLETE if position in axis.incomplete else 1.0 for position in positions]
 
@@ -108,6 +118,8 @@ def spend_over_time(
             ],
             hoverinfo="text",
         )
+    if pace is not None:
+        _add_pace(figure, pace, len(positions), look)
     figure.update_layout(barmode="stack", bargap=0.16 if len(positions) < 60 else 0.08, hovermode="closest")
     figure.update_xaxes(
         range=[-0.6, len(positions) - 0.4],
@@ -119,6 +131,16 @@ def spend_over_time(
     if lane:
         _add_unpriced_lane(figure, unpriced_calls, axis, look, words)
     return figure
+
+
+def _add_pace(figure: go.Figure, pace: Pace, count: int, look: Look) -> None:
+    level = float(pace.value)
+    line = {"color": look.ink, "width": 1.2}
+    figure.add_shape(type="line", x0=-0.6, x1=count - 0.4, y0=level, y1=level, line=line)
+    figure.add_annotation(
+        text=escaped(pace.name), x=-0.5, y=level, xanchor="left", yanchor="bottom", showarrow=False,
+        font={"size": 12, "color": look.ink}, bgcolor=look.page, opacity=0.85, borderpad=0,
+    )  # fmt: skip
 
 
 def _add_unpriced_lane(figure: go.Figure, calls: Sequence[int], axis: Axis, look: Look, words: Words) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from outlay_dashboard import client as api
 from outlay_dashboard import controls, formats, parts, sentences, states
-from outlay_dashboard.answers import Bridge, LatencyRow, Spend, Totals, total, totals_by
+from outlay_dashboard.answers import Bridge, Budget, LatencyRow, Spend, Totals, total, totals_by
 from outlay_dashboard.figures import bridge as drawn_bridge
 from outlay_dashboard.figures import ranking
 from outlay_dashboard.figures import spend as figures
@@ -22,6 +22,7 @@ from outlay_dashboard.scope import Scope
 from outlay_dashboard.stacks import DAYS_OF_WEEK, OTHER, Stack, per_period, stack, weeks_back
 from outlay_dashboard.views import shared
 from outlay_dashboard.windows import DAY, period_end, periods, previous
+from outlay_dashboard.words import Words
 
 EXPLAINED_BY = ("feature", "model")
 _MADE_OF = 7
@@ -37,6 +38,7 @@ def show(scope: Scope) -> None:
     asked_why_now = scope.client.begin(api.spend(window, group_by=EXPLAINED_BY, **about))
     asked_why = scope.client.begin(api.bridge(window, before, group_by=EXPLAINED_BY, **about))
     asked_ranks = scope.client.begin(shared.ranking(scope, scope.by))
+    asked_budgets = scope.client.begin(api.budgets(project=scope.project))
 
     controls.bar(scope)
     now, was = asked_now.get(), asked_before.get()
@@ -51,11 +53,13 @@ def show(scope: Scope) -> None:
     since = recorded_since(was.rows, before)
     if since:
         was = replace(was, rows=())
-    _top(scope, now, was, since, asked_latency.get_or(()), () if since else asked_latency_before.get_or(()))
+    budget = _budget_of(scope, asked_budgets.get_or(()))
+    latency_before = () if since else asked_latency_before.get_or(())
+    _top(scope, now, was, since, asked_latency.get_or(()), latency_before, budget)
     st.space("small")
     layers = stack(now.rows, scope.by, periods(window))
     painted = shared.painted(scope.by, [layer.key for layer in layers.series], asked_ranks.get(), scope)
-    _over_time(scope, now, was, layers, painted)
+    _over_time(scope, now, was, layers, painted, budget)
     st.space("small")
     if total(was.rows).cost:
         _changed(scope, now, was, asked_why.get())
@@ -70,6 +74,7 @@ def _top(
     since: datetime | None,
     latency: tuple[LatencyRow, ...],
     latency_before: tuple[LatencyRow, ...],
+    budget: Budget | None,
 ) -> None:
     words, totals, before = scope.words, total(now.rows), total(was.rows)
     span = words(f"window.{scope.window.name}")
@@ -96,6 +101,8 @@ def _top(
                 sentences=sentences.completeness(totals, now.complete_until, scope.window, words),
             )
         )
+        if budget is not None:
+            st.html(parts.linked(_against(budget, words), scope.link("budgets", budget=budget.name)))
     with right:
         st.html(parts.stats(_stats(scope, totals, before, now.currency, latency, latency_before)))
 
@@ -141,7 +148,38 @@ def _stats(
     ]
 
 
-def _over_time(scope: Scope, now: Spend, was: Spend, layers: Stack, painted: dict[str | None, str]) -> None:
+def _budget_of(scope: Scope, found: tuple[Budget, ...]) -> Budget | None:
+    """The budget that all the page shows counts for, if there is one: of a whole project, the one likeliest to break."""
+    whole = [one for one in found if one.is_everything and one.is_ready]
+    projects = {one.project for one in whole}
+    real = [name for name in scope.projects if f"project!:{name}" not in scope.leaves_out]
+    if scope.filters or (scope.project is None and (len(real) != 1 or projects != set(real))):
+        return None
+    return max(whole, key=lambda one: one.risk, default=None)
+
+
+def _against(budget: Budget, words: Words) -> str:
+    """What is spent of the budget, and what is likely to be at the end."""
+    spent, amount = (formats.money(one, budget.currency) for one in (budget.spent, budget.amount))
+    name, share, period = budget.name, f"{budget.share:.1f} %", budget.label
+    found = budget.forecast
+    if found is None or found.low_confidence:
+        return words("overview.budget_now", name=name, spent=spent, amount=amount, share=share, period=period)
+    likely = formats.money(found.p50, budget.currency)
+    return words("overview.budget", name=name, spent=spent, amount=amount, share=share, period=period, likely=likely)
+
+
+def _pace(scope: Scope, budget: Budget | None) -> figures.Pace | None:
+    """What the budget has for each day, where bars are days."""
+    if budget is None or scope.window.interval != DAY or budget.period in ("day", "rolling"):
+        return None
+    days = round((budget.end - budget.start) / timedelta(days=1))
+    return figures.Pace(value=budget.amount / days, name=scope.words("overview.budget_line", name=budget.name))
+
+
+def _over_time(
+    scope: Scope, now: Spend, was: Spend, layers: Stack, painted: dict[str | None, str], budget: Budget | None
+) -> None:
     words, window = scope.words, scope.window
     names = shared.names_in(layers, scope)
     axis = shared.axis_of(scope, layers.periods, now.complete_until)
@@ -165,6 +203,7 @@ def _over_time(scope: Scope, now: Spend, was: Spend, layers: Stack, painted: dic
             names=names,
             colours=painted,
             before=earlier,
+            pace=_pace(scope, budget),
             unpriced_calls=[sums.unpriced_calls for sums in per_period(now.rows, layers.periods)],
             currency=now.currency,
             look=scope.look,
