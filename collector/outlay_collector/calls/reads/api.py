@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from outlay_collector.access.api import Reading, Reads, projects_of, state_of
 from outlay_collector.calls.reads import store
 from outlay_collector.calls.reads.explain import explained
-from outlay_collector.calls.reads.shape import decode_cursor, encode_cursor, shown, span_number, unpacked
+from outlay_collector.calls.reads.shape import Order, Place, decode_cursor, encode_cursor, shown, span_number, unpacked
 from outlay_collector.errors import BadRequest, NotFound
 from outlay_collector.ledger.reads.question import parse_filters, parse_window
 
@@ -32,8 +32,12 @@ def list_calls(
     filter: Annotated[list[str] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: str | None = None,
+    order: Annotated[Order, Query(description="What comes first; costs that are unknown come last.")] = Order.NEWEST,
 ) -> dict[str, Any]:
-    """Calls, newest first; of one trace: all its spans. `next_cursor` continues where the page ended."""
+    """Calls, newest first, or those that cost most or took longest; of one trace: all its spans.
+
+    `next_cursor` continues where the page ended.
+    """
     state = state_of(request)
     window = (
         parse_window(from_, to, state.settings.zone, datetime.now(UTC)) if from_ or to or trace_id is None else None
@@ -45,14 +49,15 @@ def list_calls(
         trace_id=_trace(trace_id) if trace_id else None,
         counted=counted,
         filters=parse_filters(filter or ()),
-        after=_cursor(cursor),
+        after=_cursor(cursor, order),
         limit=limit + 1,
+        order=order,
     )
     page = rows[:limit]
     currency = state.settings.currency
     return {
         "rows": [shown(row, currency=currency) for row in page],
-        "next_cursor": encode_cursor(page[-1]) if len(rows) > limit else None,
+        "next_cursor": encode_cursor(page[-1], order) if len(rows) > limit else None,
     }
 
 
@@ -111,11 +116,12 @@ def _span(text: str) -> int:
         raise BadRequest(f"{text!r:.40} is no span id; it has 16 hexadecimal digits.") from error
 
 
-def _cursor(text: str | None) -> tuple[datetime, str, int] | None:
+def _cursor(text: str | None, order: Order) -> Place | None:
     if text is None:
         return None
     try:
-        start, trace, span = decode_cursor(text)
-        return start, str(UUID(trace)), span
+        return decode_cursor(text, order)
     except ValueError as error:
-        raise BadRequest(f"cursor={text!r:.80} is none that this API gave; start without one.") from error
+        raise BadRequest(
+            f"cursor={text!r:.80} is none that this API gave for this order; start without one."
+        ) from error

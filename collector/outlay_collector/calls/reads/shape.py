@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import orjson
 import zstandard
@@ -102,15 +105,40 @@ def span_number(text: str) -> int:
     return number - 2**64 if number >= 2**63 else number
 
 
-def encode_cursor(row: Mapping[str, Any]) -> str:
-    """Where a page ended: the start time and ids of its last row."""
-    return f"{row['start_time'].isoformat()}~{row['trace_id'].hex}~{row['span_id']}"
+class Order(StrEnum):
+    NEWEST = "newest"
+    COST = "cost"
+    DURATION = "duration"
 
 
-def decode_cursor(cursor: str) -> tuple[datetime, str, int]:
-    """ValueError if it is none of ours."""
-    start, trace, span = cursor.split("~")
-    return datetime.fromisoformat(start), trace, int(span)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: what its last row was ordered by, if not by time alone, its start time and its ids."""
+
+    start: datetime
+    trace: str
+    span: int
+    value: Decimal | None = None
+
+
+def encode_cursor(row: Mapping[str, Any], order: Order = Order.NEWEST) -> str:
+    place = f"{row['start_time'].isoformat()}~{row['trace_id'].hex}~{row['span_id']}"
+    if order is Order.NEWEST:
+        return place
+    value = row["duration_us"] if order is Order.DURATION else "-Infinity" if row["cost"] is None else row["cost"]
+    return f"{place}~{value}"
+
+
+def decode_cursor(cursor: str, order: Order = Order.NEWEST) -> Place:
+    """ValueError if it is none of ours, or of another order."""
+    start, trace, span, *value = cursor.split("~")
+    if len(value) != (order is not Order.NEWEST):
+        raise ValueError(cursor)
+    try:
+        number = Decimal(value[0]) if value else None
+    except InvalidOperation as error:
+        raise ValueError(cursor) from error
+    return Place(datetime.fromisoformat(start), str(UUID(trace)), int(span), number)
 
 
 def unpacked(packed: Iterable[bytes]) -> dict[str, Any] | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
+from outlay_collector.calls.reads.shape import Order, Place
 from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.reads.question import Filter
 from outlay_collector.ledger.reads.sql import Parameters, call_dimension, condition
@@ -18,7 +19,8 @@ Connection = psycopg.Connection[Any]
 
 _CALLS = "SELECT call.*, project.name AS project FROM call JOIN project ON project.id = project_id"
 
-_NEWEST_FIRST = "ORDER BY start_time DESC, trace_id DESC, span_id DESC"
+# What calls are ordered by before their start time; a cost that is unknown comes last.
+_VALUES = {Order.COST: "coalesce(cost, '-Infinity'::numeric)", Order.DURATION: "duration_us"}
 
 RECENT = timedelta(days=1)
 """Looked at first: what is asked for is mostly there, and two days' partitions are planned in a moment."""
@@ -32,17 +34,23 @@ def calls(
     trace_id: UUID | None,
     counted: bool | None,
     filters: Sequence[Filter],
-    after: tuple[datetime, str, int] | None,
+    after: Place | None,
     limit: int,
+    order: Order = Order.NEWEST,
 ) -> list[dict[str, Any]]:
-    """Newest first. With ``trace_id`` every span of the trace, without it those that are calls or restate calls."""
+    """Newest first, or by what ``order`` says, largest first.
+
+    With ``trace_id`` every span of the trace, without it those that are calls or restate calls.
+    """
     if trace_id is not None:
         lived = _window_of(connection, project_ids, trace_id)
         if lived is None:
             return []
         window = lived if window is None else Window(max(window.start, lived.start), min(window.end, lived.end))
+    if order is not Order.NEWEST:
+        return _calls(connection, project_ids, window, trace_id, counted, filters, after, limit, order)
     if window is not None and after is not None:
-        window = Window(window.start, min(window.end, after[0] + timedelta(microseconds=1)))
+        window = Window(window.start, min(window.end, after.start + timedelta(microseconds=1)))
     if window is not None and window.end - window.start > RECENT:
         recent = Window(window.end - RECENT, window.end)
         found = _calls(connection, project_ids, recent, trace_id, counted, filters, after, limit)
@@ -58,10 +66,11 @@ def _calls(
     trace_id: UUID | None,
     counted: bool | None,
     filters: Sequence[Filter],
-    after: tuple[datetime, str, int] | None,
+    after: Place | None,
     limit: int,
+    order: Order = Order.NEWEST,
 ) -> list[dict[str, Any]]:
-    """Project by project, each by its own index from the newest backwards; then the newest of those."""
+    """Project by project, each by its own index from the newest backwards; then the first of those."""
     parameters = Parameters()
     conditions = ["project_id = wanted.id"]
     if window is not None:
@@ -74,17 +83,23 @@ def _calls(
         conditions.append("counted" if counted else "NOT counted")
     conditions.extend(condition(item, call_dimension(item.dimension), parameters) for item in filters)
     if after is not None:
-        start, trace, span = (parameters.add(value) for value in after)
-        conditions.append(f"(start_time, trace_id, span_id) < ({start}, {trace}::uuid, {span})")
+        start, trace, span = (parameters.add(value) for value in (after.start, after.trace, after.span))
+        place, wanted = f"{start}, {trace}::uuid, {span}", "start_time, trace_id, span_id"
+        if order in _VALUES:
+            place, wanted = f"{parameters.add(after.value)}::numeric, {place}", f"{_VALUES[order]}, {wanted}"
+        conditions.append(f"({wanted}) < ({place})")
+    first = ", ".join(
+        f"{name} DESC" for name in (*filter(None, [_VALUES.get(order)]), "start_time", "trace_id", "span_id")
+    )
     number = parameters.add(limit)
     statement = f"""
 SELECT found.*, project.name AS project
   FROM unnest({parameters.add(list(project_ids))}::int[]) AS wanted (id)
  CROSS JOIN LATERAL (
-        SELECT call.* FROM call WHERE {" AND ".join(conditions)} {_NEWEST_FIRST} LIMIT {number}
+        SELECT call.* FROM call WHERE {" AND ".join(conditions)} ORDER BY {first} LIMIT {number}
        ) AS found
   JOIN project ON project.id = found.project_id
- {_NEWEST_FIRST}
+ ORDER BY {first}
  LIMIT {number}
 """
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+import orjson
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from psycopg import Connection
 
 from outlay_collector.access.api import Asking, Reader, projects_of, state_of
@@ -59,6 +60,21 @@ def asked(
 Asked = Annotated[Question, Depends(asked)]
 
 
+def unchanged(request: Request, question: Asked, connection: Asking) -> str | None:
+    """The answer's ETag, before it is known; whoever has that answer already is told so, and nothing is asked."""
+    mark = store.change_mark(connection, question.project_ids)
+    if mark is None:
+        return None
+    settings = state_of(request).settings
+    said = f"{request.url.path}?{request.url.query} {question} {mark} {settings.currency} {settings.time_zone}"
+    tag = f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
+    if tag in request.headers.get("if-none-match", ""):
+        raise HTTPException(304, headers={"ETag": tag})
+    return tag
+
+
+Tag = Annotated[str | None, Depends(unchanged)]
+
 Most = Annotated[
     int | None, Query(alias="top", ge=1, le=1000, description="That many groups; the others summed as `__other__`.")
 ]
@@ -69,6 +85,7 @@ def spend(
     request: Request,
     question: Asked,
     connection: Asking,
+    tag: Tag,
     most: Most = None,
     compare: Annotated[
         Literal["previous"] | None, Query(description="`previous`: also the same stretch of time before.")
@@ -77,11 +94,11 @@ def spend(
     """Cost, calls and tokens per period and group. Money is a decimal string; `null` where nothing has a known price."""
     rows = _ranked(_summed(request, question, connection), question, most)
     if compare is None:
-        return _answer(request, question, connection, rows)
+        return _answer(request, question, connection, tag, rows)
     before = replace(question, window=previous(question.window, question.zone))
     rows_before = _ranked(_summed(request, before, connection), question, most)
     shown = {"from": before.window.start, "to": before.window.end, "rows": rows_before}
-    return _answer(request, question, connection, rows, previous=shown)
+    return _answer(request, question, connection, tag, rows, previous=shown)
 
 
 def _summed(request: Request, question: Question, connection: Connection[Any]) -> list[dict[str, Any]]:
@@ -95,19 +112,19 @@ def _ranked(rows: list[dict[str, Any]], question: Question, most: int | None) ->
 
 
 @router.get("/tokens")
-def tokens(request: Request, question: Asked, connection: Asking) -> Response:
+def tokens(request: Request, question: Asked, connection: Asking, tag: Tag) -> Response:
     """Tokens per period and group: totals, and the parts that have a price or a meaning of their own."""
     rows = _summed(request, question, connection)
     kept = ("period_start", *question.group_by, "calls", "missing_usage_calls", "estimated_calls")
     slim = [{name: value for name, value in row.items() if name in kept or name.endswith("_tokens")} for row in rows]
-    return _answer(request, question, connection, slim)
+    return _answer(request, question, connection, tag, slim)
 
 
 @router.get("/latency")
-def latency(request: Request, question: Asked, connection: Asking) -> Response:
+def latency(request: Request, question: Asked, connection: Asking, tag: Tag) -> Response:
     """p50, p95 and p99 of duration and time to first token in milliseconds; failed calls are left out."""
     plan = store.latency_plan(connection, question, state_of(request).settings.zone, datetime.now(UTC))
-    return _answer(request, question, connection, store.latency(connection, question, plan))
+    return _answer(request, question, connection, tag, store.latency(connection, question, plan))
 
 
 @router.get("/completeness")
@@ -133,10 +150,11 @@ def _answer(
     request: Request,
     question: Question,
     connection: Connection[Any],
+    tag: str | None,
     rows: list[dict[str, Any]],
     **more: Any,
 ) -> Response:
-    return as_response(
+    response = as_response(
         {
             "from": question.window.start,
             "to": question.window.end,
@@ -146,11 +164,14 @@ def _answer(
             **more,
         }
     )
+    if tag is not None:
+        response.headers["ETag"] = tag
+    return response
 
 
 def as_response(body: dict[str, Any]) -> Response:
     """Plain values written at once: taken apart and checked value by value, thousands of rows take longer than the question."""
-    return Response(json.dumps(body, default=_plain, separators=(",", ":")), media_type="application/json")
+    return Response(orjson.dumps(body, default=_plain), media_type="application/json")
 
 
 def money(row: dict[str, Any]) -> dict[str, Any]:
@@ -162,6 +183,4 @@ def _plain(value: Any) -> str:
     """Money is never in scientific notation."""
     if isinstance(value, Decimal):
         return format(value, "f")
-    if isinstance(value, datetime):
-        return value.isoformat()
     raise TypeError(f"{value!r:.80} is nothing that JSON holds")

@@ -160,3 +160,22 @@ def complete_until(connection: Connection, project_ids: tuple[int, ...], now: da
     """Everything acknowledged before this instant is in the sums."""
     row = connection.execute("SELECT min(at) FROM touched WHERE project_id = ANY(%s)", (list(project_ids),)).fetchone()
     return row[0] if row and row[0] is not None else now
+
+
+def change_mark(connection: Connection, project_ids: tuple[int, ...]) -> str | None:
+    """What stays the same as long as answers about these projects do, and a minute at most; None: something is on its way.
+
+    A minute, because every answer says up to when it is complete.
+    """
+    row = connection.execute(
+        """
+        SELECT (SELECT string_agg(project_id || ':' || version, ',' ORDER BY project_id)
+                  FROM sums_version WHERE project_id = ANY(%(projects)s)),
+               (SELECT max(id) FROM touched WHERE project_id = ANY(%(projects)s)),
+               date_trunc('minute', coalesce((SELECT min(at) FROM touched WHERE project_id = ANY(%(projects)s)), now())),
+               EXISTS (SELECT FROM dirty_minute WHERE project_id = ANY(%(projects)s))
+        """,
+        {"projects": list(project_ids)},
+    ).fetchone()
+    assert row is not None
+    return None if row[3] else f"{row[0]} {row[1]} {row[2]}"
