@@ -808,3 +808,127 @@ def read_deliveries(body: Json) -> tuple[Delivery, ...]:
         )
         for row in body["rows"]
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolModel:
+    """What a million tokens of one model cost on a pool: when busy, and with everything that was not used."""
+
+    model: str
+    busy_prompt: Decimal | None
+    busy_output: Decimal | None
+    loaded_prompt: Decimal | None
+    loaded_output: Decimal | None
+    output_tokens: float | None
+    evidence: str | None
+    weights: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pool:
+    """GPUs of one's own in a period. ``parts`` sum to ``cost``; measures that nobody told are absent."""
+
+    name: str
+    currency: str
+    gpu: str
+    gpus: Decimal | None
+    cost: Decimal | None
+    gpu_hours: Decimal | None
+    is_default: bool
+    lacks_rate: bool
+    parts: dict[str, Decimal]
+    models: tuple[PoolModel, ...]
+    measures: dict[str, float]
+    hours: tuple[tuple[datetime, dict[str, Decimal]], ...]
+    week: tuple[tuple[int, int, Decimal], ...]
+    teams: tuple[tuple[str | None, Decimal, Decimal, Decimal], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersusPoint:
+    utilization: Decimal
+    own: Decimal
+    api: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Versus:
+    """A pool against an API at the mix that was measured."""
+
+    own_per_month: Decimal | None
+    api_per_month: Decimal | None
+    tokens_per_month: Decimal | None
+    utilization: Decimal | None
+    used: Decimal | None
+    crosses_on: str | None
+    curve: tuple[VersusPoint, ...]
+
+
+POOL_PARTS = ("calls", "jobs", "unattributed", "idle", "startup", "unobserved")
+
+
+def read_pools(answer: Json) -> tuple[Pool, ...]:
+    return tuple(_pool(row, str(answer.get("currency") or "USD")) for row in answer["pools"])
+
+
+def _pool(row: Json, currency: str) -> Pool:
+    measures = {**(row.get("telemetry") or {}), **(row.get("engines") or {})}
+    return Pool(
+        name=str(row["name"]),
+        currency=currency,
+        gpu=str(row.get("gpu") or ""),
+        gpus=_decimal(row.get("gpus")),
+        cost=_decimal(row.get("cost")),
+        gpu_hours=_decimal(row.get("gpu_hours")),
+        is_default=bool(row.get("is_default")),
+        lacks_rate=bool(row.get("lacks_rate")),
+        parts=_pool_parts(row),
+        models=tuple(
+            PoolModel(
+                model=str(one["model"]),
+                busy_prompt=_decimal(one.get("busy_prompt")),
+                busy_output=_decimal(one.get("busy_output")),
+                loaded_prompt=_decimal(one.get("loaded_prompt")),
+                loaded_output=_decimal(one.get("loaded_output")),
+                output_tokens=_number(one.get("output_tokens")),
+                evidence=one.get("evidence"),
+                weights=one.get("weights"),
+            )
+            for one in row.get("models") or ()
+        ),
+        measures={name: float(value) for name, value in measures.items() if value is not None},
+        hours=tuple((_instant(one["hour"]), _pool_parts(one)) for one in row.get("hours") or ()),
+        week=tuple(
+            (int(one["weekday"]), int(one["hour"]), Decimal(str(one["idle_per_hour"]))) for one in row.get("week") or ()
+        ),
+        teams=tuple(
+            (one["team"], Decimal(str(one["apart"])), Decimal(str(one["spread"])), Decimal(str(one["owner"])))
+            for one in row.get("teams") or ()
+        ),
+    )
+
+
+def _pool_parts(row: Json) -> dict[str, Decimal]:
+    return {name: Decimal(str(row.get(name) or 0)) for name in POOL_PARTS}
+
+
+def _instant(value: object) -> datetime:
+    return datetime.fromisoformat(str(value)).astimezone(UTC)
+
+
+def read_versus(answer: Json) -> Versus:
+    own, api, even = answer["own"], answer["api"], answer["break_even"]
+    return Versus(
+        own_per_month=_decimal(own.get("per_month")),
+        api_per_month=_decimal(api.get("per_month")),
+        tokens_per_month=_decimal(even.get("tokens_per_month")),
+        utilization=_decimal(even.get("utilization")),
+        used=_decimal(own.get("utilization")),
+        crosses_on=even.get("crosses_on"),
+        curve=tuple(
+            VersusPoint(
+                utilization=Decimal(str(one["utilization"])), own=Decimal(str(one["own"])), api=Decimal(str(one["api"]))
+            )
+            for one in answer.get("curve") or ()
+        ),
+    )

@@ -446,3 +446,15 @@ def _said(response: httpx.Response) -> str:
         return ""
     said: object = body.get("detail") or body.get("message") or body.get("error") or ""
     return said if isinstance(said, str) else str(said)
+
+
+def pools(window: Window, *, project: str | None = None) -> Question[tuple[answers.Pool, ...]]:
+    """GPUs of one's own and where their hours went."""
+    parameters = _parameters(project=project, **{"from": window.start, "to": window.end})
+    return Question("/api/v1/gpu", answers.read_pools, parameters)
+
+
+def versus(window: Window, pool: str, model: str) -> Question[answers.Versus]:
+    """A pool against an API model at the mix that was measured."""
+    parameters = _parameters(pool=pool, model=model, **{"from": window.start, "to": window.end})
+    return Question("/api/v1/gpu/breakeven", answers.read_versus, parameters)

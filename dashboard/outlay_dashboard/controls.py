@@ -25,6 +25,7 @@ _ICONS = {
     "models": ":material/balance:",
     "units": ":material/groups:",
     "budgets": ":material/savings:",
+    "gpus": ":material/memory:",
     "service": ":material/deployed_code:",
     "latency": ":material/timer:",
     "traces": ":material/account_tree:",
@@ -34,7 +35,7 @@ _ICONS = {
     "settings": ":material/tune:",
 }
 SECTIONS = {
-    "money": ("overview", "explore", "models", "units", "budgets"),
+    "money": ("overview", "explore", "models", "units", "budgets", "gpus"),
     "work": ("service", "latency", "traces"),
     "operation": ("alerts", "health", "quality", "settings"),
 }

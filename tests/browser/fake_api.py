@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-from tests.browser import fake_alerts
+from tests.browser import fake_alerts, fake_gpus
 
 KEY = "out_test"
 
@@ -125,6 +125,10 @@ class FakeApi:
             return 200, {"rows": [gap | {"command": command}]}
         if path == "/api/v1/alerts":
             return 200, {"rows": self.alerts if self.mode == "ok" else [], "next_cursor": None}
+        if path == "/api/v1/gpu":
+            return 200, fake_gpus.pools(self.now) if self.mode == "ok" else {"currency": "USD", "pools": []}
+        if path == "/api/v1/gpu/breakeven":
+            return 200, fake_gpus.versus()
         if path == "/api/v1/deliveries":
             return 200, {"rows": self.deliveries if self.mode == "ok" else [], "next_cursor": None}
         if path == "/api/v1/deadletters":

@@ -87,6 +87,8 @@ SHOTS = [
     Shot(name="alerts-korean-dark", path="/alerts?lang=ko", of="made_up", scheme="dark", wait_for=".o-calendar"),
     Shot(name="alerts-unusual", path="/alerts?show=unusual", of="made_up", wait_for=".o-facts"),
     Shot(name="alerts-deliveries", path="/alerts?show=deliveries", of="made_up", wait_for=".o-ledger"),
+    Shot(name="gpus", path="/gpus?window=7d", of="made_up"),
+    Shot(name="gpus-korean-dark", path="/gpus?window=7d&lang=ko&pool=research", of="made_up", scheme="dark"),
     Shot(name="health", path="/health"),
     Shot(name="quality", path="/quality", wait_for=".o-ledger"),
     Shot(name="settings", path="/settings", wait_for=".o-ledger"),

@@ -20,7 +20,7 @@ Open = Callable[..., Look]
 
 PAGES = [name for names in SECTIONS.values() for name in names]
 FIGURES = ".o-ledger, .js-plotly-plot, [data-testid=stDataFrame]"
-WITH_CALLS = [name for name in PAGES if name not in ("alerts", "budgets", "health", "settings")]
+WITH_CALLS = [name for name in PAGES if name not in ("alerts", "budgets", "gpus", "health", "settings")]
 
 
 def at(name: str) -> str:
