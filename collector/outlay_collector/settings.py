@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     currency: str = Field(
         default="USD", description="ISO 4217, of the instance: what all costs are summed in. Set before the first cost."
     )
+    price_feed: bool = Field(
+        default=False, description="Import genai-prices' live feed once a day; needs the internet."
+    )
+    price_feed_url: str | None = Field(default=None, description="Another address of that feed, such as a mirror's.")
     retention: timedelta = Field(default=timedelta(days=400), description="Spans older than this are dropped.")
     future_tolerance: timedelta = Field(default=timedelta(minutes=10), description="Spans further ahead are refused.")
     content: str = Field(default="none", pattern="^(none|masked|full)$", description="Prompts and completions kept.")

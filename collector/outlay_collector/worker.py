@@ -36,6 +36,7 @@ from outlay_collector.ledger.buckets import DAY
 from outlay_collector.ledger.later import store as later
 from outlay_collector.ledger.months import store as months
 from outlay_collector.ledger.store import forget_minutes
+from outlay_collector.pricing import jobs as feed
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.currencies import store as currencies
 from outlay_collector.pricing.reprice import store as reprice
@@ -355,6 +356,12 @@ async def _work_queue(settings: Settings, database_url: str) -> None:
     async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
         del timestamp
         await asyncio.to_thread(weekly_reports, settings, database_url)
+
+    @app.periodic(cron=feed.SCHEDULE)
+    @app.task(name="outlay.price_feed", queueing_lock="price_feed", pass_context=False)
+    async def _(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction]
+        del timestamp
+        await asyncio.to_thread(feed.import_feed, settings, database_url)
 
     @app.periodic(cron=costs.SCHEDULE)
     @app.task(name="outlay.volume", queueing_lock="volume", pass_context=False)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from decimal import Decimal
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,12 +23,14 @@ import pytest
 from outlay_collector.access import store as access
 from outlay_collector.db.engine import connect
 from outlay_collector.errors import Conflict, NotFound
-from outlay_collector.pricing import store
+from outlay_collector.pricing import jobs, store
 from outlay_collector.pricing.bundled import default_book
 from outlay_collector.pricing.imports import Catalogue, bundled_catalogue, from_feed, from_providers
 from outlay_collector.pricing.quote import override_rows, quote
 from outlay_collector.pricing.rows import CATALOGUE
+from outlay_collector.pricing.store import Imported
 from outlay_collector.pricing.usage import Usage
+from outlay_collector.settings import Settings
 
 from tests.servers import Collector, outlay
 
@@ -272,6 +277,43 @@ def test_the_catalogues_own_json_is_read_like_its_package():
     read, package = from_feed(json.loads(json.dumps(raw)), name="feed"), from_providers(chosen, name="package")
     assert list(read.models) == list(package.models)
     assert list(read.prices) == list(package.prices)
+
+
+def test_the_feed_is_imported_when_it_is_switched_on_and_passes_the_gate(database_url: str, tmp_path: Path):
+    from genai_prices.data import providers
+
+    raw = [plain(provider) | {"extractors": None} for provider in providers]
+    page = tmp_path / "data.json"
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/data.json"
+
+    def import_feed(text: str, **said: Any) -> Imported | None:
+        page.write_text(text, "utf-8")
+        settings = Settings(database_url=database_url, price_feed_url=url, **({"price_feed": True} | said))
+        return jobs.import_feed(settings, database_url)
+
+    def refusals(done: Imported | None) -> list[str]:
+        assert done is not None
+        assert done.version is None
+        return done.diff.refusals
+
+    try:
+        whole = json.dumps(raw)
+        assert import_feed(whole, price_feed=False) is None
+        assert import_feed("no json") is None
+        assert refusals(import_feed(json.dumps(raw[1:]))) == [f"Provider {raw[0]['id']} is gone from the catalogue."]
+        page.unlink()
+        assert jobs.import_feed(Settings(price_feed=True, price_feed_url=url), database_url) is None
+        assert refusals(import_feed(whole)) == [], "what is known already makes no version"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_what_is_no_catalogue_is_refused():

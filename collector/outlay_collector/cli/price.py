@@ -15,7 +15,7 @@ import typer
 from outlay_collector.cli import rates, volume
 from outlay_collector.cli.database import transaction
 from outlay_collector.cli.output import AsJson, show, show_json
-from outlay_collector.errors import BadRequest, NotFound
+from outlay_collector.errors import BadRequest, NotFound, Unavailable
 from outlay_collector.pricing import listing
 from outlay_collector.pricing.book import Book
 from outlay_collector.pricing.diff import Changed, Diff
@@ -171,7 +171,8 @@ def import_(
         typer.Argument(help="A genai-prices data.json to import; without one, what this release comes with."),
     ] = None,
     feed: Annotated[
-        bool, typer.Option("--feed", help="Fetch genai-prices' live feed; the only command that does.")
+        bool,
+        typer.Option("--feed", help="Fetch genai-prices' live feed, as the worker does with OUTLAY_PRICE_FEED=true."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     allow_leaps: Annotated[
@@ -226,11 +227,13 @@ def _catalogue(file: str | None, feed: bool) -> tuple[Catalogue, str]:
 
 def _fetched() -> Any:
     import httpx
-    from genai_prices.update_prices import DEFAULT_UPDATE_URL
 
-    answer = httpx.get(DEFAULT_UPDATE_URL, timeout=30, follow_redirects=True)
-    answer.raise_for_status()
-    return json.loads(answer.content)
+    from outlay_collector.pricing.jobs import fetched
+
+    try:
+        return fetched(Settings().price_feed_url)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"The feed cannot be fetched ({error}); a file can be carried in instead.") from error
 
 
 def _changes(found: Diff) -> list[dict[str, Any]]:

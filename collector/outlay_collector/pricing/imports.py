@@ -105,6 +105,13 @@ def bundled_catalogue() -> Catalogue:
     return from_providers(providers, name=f"{PACKAGE} {package_version()}")
 
 
+def feed_url() -> str:
+    """Where the package's authors publish the catalogue."""
+    from genai_prices.update_prices import DEFAULT_UPDATE_URL
+
+    return DEFAULT_UPDATE_URL
+
+
 def from_feed(raw: Any, *, name: str) -> Catalogue:
     """The catalogue's own JSON (its live feed, or a file carried in); ValueError when it is not of that shape."""
     from genai_prices import types
