@@ -221,6 +221,9 @@ class CallRow:
     usage_source: str | None
     facts: Json = field(default_factory=dict[str, Any])  # every other field, by its name on the wire
     lines: tuple[Line, ...] = ()
+    charge_cost: Decimal | None = None  # in the price's currency, ``charge_currency``
+    charge_currency: str | None = None
+    rate: Rate | None = None  # by which today's price book converts it
     explained_cost: Decimal | None = None  # what today's prices give; ``cost`` is what was charged
     why_unpriced: str = ""  # the collector's own words
 
@@ -569,6 +572,44 @@ def _budget_forecast(said: Json) -> BudgetForecast:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """One ``currency`` was ``rate`` of the instance's on ``day``, as ``source`` says."""
+
+    currency: str
+    target: str
+    rate: Decimal
+    day: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """The last rate of each currency. ``missing`` are currencies of prices that have none today, and why."""
+
+    currency: str
+    rows: tuple[Rate, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+def read_rates(answer: Json) -> Rates:
+    return Rates(
+        currency=str(answer.get("currency") or "USD"),
+        rows=tuple(_rate(row) for row in answer["rows"]),
+        missing=tuple((str(row["currency"]), str(row["reason"])) for row in answer.get("missing", ())),
+    )
+
+
+def _rate(row: Json) -> Rate:
+    return Rate(
+        currency=str(row["currency"]),
+        target=str(row["target"]),
+        rate=Decimal(str(row["rate"])),
+        day=str(row["day"]),
+        source=str(row.get("source") or ""),
+    )
+
+
 def read_price_changes(answer: Json) -> tuple[PriceChange, ...]:
     return tuple(
         PriceChange(
@@ -644,6 +685,9 @@ def read_call(row: Json) -> CallRow:
         usage_source=row.get("usage_source"),
         facts={name: value for name, value in row.items() if name not in CallRow.__slots__ and name != "explain"},
         lines=tuple(_line(line) for line in explain.get("lines", ())),
+        charge_cost=_decimal(row.get("charge_cost")),
+        charge_currency=row.get("charge_currency"),
+        rate=_rate(explain["fx_rate"]) if explain.get("fx_rate") else None,
         explained_cost=_decimal(explain.get("cost")),
         why_unpriced=str(explain.get("reason") or ""),
     )

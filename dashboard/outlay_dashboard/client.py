@@ -261,6 +261,10 @@ def prices_of(provider: str | None, model: str) -> Question[tuple[answers.Price,
     return Question("/api/v1/prices", answers.read_prices, _parameters(provider=provider, model=model, exact="true"))
 
 
+def rates() -> Question[answers.Rates]:
+    return Question("/api/v1/prices/rates", answers.read_rates)
+
+
 def price_changes(limit: int = 10) -> Question[tuple[answers.PriceChange, ...]]:
     return Question("/api/v1/prices/versions", answers.read_price_changes, _parameters(limit=limit))
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from outlay_dashboard import client as api
 from outlay_dashboard import formats, parts
-from outlay_dashboard.answers import CallRow, Line
+from outlay_dashboard.answers import CallRow, Line, Rate
 from outlay_dashboard.client import NotThereError
 from outlay_dashboard.messages import Message, messages
 from outlay_dashboard.parts import Fact, LedgerRow
@@ -85,12 +85,19 @@ def _charge(call: CallRow, words: Words) -> None:
             list(dict.fromkeys((line.source_url, line.checked_at) for line in call.lines if line.source_url)), words
         )
     )
+    if call.charge_cost is not None and call.charge_currency not in (None, call.currency):
+        said = words("call.converted", cost=formats.exact_money(call.charge_cost, call.charge_currency or ""))
+        st.html(parts.sentence(f"{said} {_rate(call.rate)}"))
     if call.explained_cost is not None and call.explained_cost != call.cost:
         now = formats.exact_money(call.explained_cost, call.currency)
         st.html(parts.sentence(words("call.repriced", cost=now)))
     if call.reported_cost is not None:
         cost = formats.exact_money(call.reported_cost, call.currency)
         st.html(f'<div class="o muted">{escape(words("call.reported", cost=cost))}</div>')
+
+
+def _rate(rate: Rate | None) -> str:
+    return "" if rate is None else f"1 {rate.currency} = {rate.rate:f} {rate.target} ({rate.day}, {rate.source})"
 
 
 def _line(line: Line, words: Words) -> LedgerRow:

@@ -101,6 +101,16 @@ class FakeApi:
             return 200, {"rows": [{"key": "experiment", "declared_at": self.now.isoformat(), "days_to_go": 12}]}
         if path == "/api/v1/prices":
             return 200, {"rows": list(_prices(query["model"][0]))}
+        if path == "/api/v1/prices/rates":
+            won = {
+                "currency": "KRW",
+                "target": "USD",
+                "rate": "0.000714285714",
+                "day": "2026-11-20",
+                "source": "ecb.csv",
+            }
+            yen = {"currency": "JPY", "reason": "no exchange rate from JPY to USD is known"}
+            return 200, {"currency": "USD", "rows": [won], "missing": [yen]}
         if path == "/api/v1/prices/versions":
             change = {"version": 3, "at": self.now.isoformat(), "kind": "import", "name": "genai-prices 0.2.3"}
             return 200, {"rows": [change]}

@@ -115,6 +115,9 @@ def test_a_key_that_may_not_see_keys_is_told_so_and_sees_the_rest(look: Open, sh
     seen.open("/settings", wait_for=".o-ledger")
     assert "Only an admin key may see keys" in seen.text()
     assert "genai-prices 0.2.3" in seen.text()
+    assert "1 KRW" in seen.text()
+    assert "0.000714286 USD" in seen.text()
+    assert "no exchange rate from JPY to USD is known" in seen.text()
 
 
 def test_the_whole_key_is_never_shown(look: Open, fake: tuple[FakeApi, str], start_dashboard: Callable[..., str]):

@@ -8,7 +8,7 @@ import streamlit as st
 
 from outlay_dashboard import client as api
 from outlay_dashboard import formats, parts
-from outlay_dashboard.answers import Key
+from outlay_dashboard.answers import Key, Rates
 from outlay_dashboard.client import NotAllowedError, NotThereError
 from outlay_dashboard.parts import Fact, LedgerRow
 from outlay_dashboard.scope import Scope
@@ -22,6 +22,7 @@ def show(scope: Scope) -> None:
     asked_keys = scope.client.begin(api.keys())
     asked_tags = scope.client.begin(api.tags())
     asked_changes = scope.client.begin(api.price_changes())
+    asked_rates = scope.client.begin(api.rates())
     left, right = st.columns(2, gap="large")
     with left:
         _projects(scope, asked_projects)
@@ -30,6 +31,7 @@ def show(scope: Scope) -> None:
     with right:
         _instance(scope)
         _prices(scope, asked_changes)
+        _rates(scope, asked_rates)
 
 
 def _projects(scope: Scope, asked: api.Asked[tuple[api.answers.Project, ...]]) -> None:
@@ -140,6 +142,29 @@ def _prices(scope: Scope, asked: api.Asked[tuple[api.answers.PriceChange, ...]])
     st.html(parts.title(words("settings.prices"), words("settings.prices_note")))
     st.html(parts.ledger((words("settings.change"), words("settings.when")), rows))
     st.code("outlay price import\noutlay price override --help", language="bash")
+
+
+def _rates(scope: Scope, asked: api.Asked[Rates]) -> None:
+    """What other currencies are worth, and those of prices that nobody knows today."""
+    words = scope.words
+    try:
+        rates = asked.get()
+    except NotThereError:
+        return
+    missing = [
+        LedgerRow(name=currency, note=reason, cells=(words("settings.no_rate"), formats.DASH), has_unknown=True)
+        for currency, reason in rates.missing
+    ]
+    rows = [
+        LedgerRow(name=f"1 {rate.currency}", note=rate.source, cells=(f"{rate.rate:.6g} {rate.target}", rate.day))
+        for rate in rates.rows
+    ]
+    st.html(parts.title(words("settings.rates", currency=rates.currency), words("settings.rates_note")))
+    if rows or missing:
+        st.html(
+            parts.ledger((words("settings.currency"), words("settings.rate"), words("settings.day")), missing + rows)
+        )
+    st.code("outlay price rates import eurofxref-hist.csv", language="bash")
 
 
 def _day(scope: Scope, moment: datetime | None) -> str:
