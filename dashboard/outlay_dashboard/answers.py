@@ -324,7 +324,10 @@ def read_units(answer: Json, dimensions: Sequence[str]) -> Units:
                 of={name: row.get(name) for name in dimensions},
                 requests=int(row.get("requests") or 0),
                 unpriced_calls=int(row.get("unpriced_calls") or 0),
-                **{name: _whole(row.get(name)) for name in ("users", "customers", "outcomes", "successes")},
+                users=_whole(row.get("users")),
+                customers=_whole(row.get("customers")),
+                outcomes=_whole(row.get("outcomes")),
+                successes=_whole(row.get("successes")),
                 **{name: _decimal(row.get(name)) for name in _UNIT_COSTS},
             )
             for row in answer["rows"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,21 @@ def test_a_digest_pins_the_image(chart: Chart) -> None:
     assert chart.one("Deployment", "worker")["spec"]["template"]["spec"]["containers"][0]["image"] == "outlay:0.1.0"
     pinned = chart.one("Deployment", "worker", "everything")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert pinned.startswith("registry.example.com/outlay@sha256:")
+
+
+def test_every_alert_on_ourselves_has_a_runbook_that_is_there_and_asks_for_metrics_that_we_have() -> None:
+    from outlay_collector.alerts.watch.checks import Vitals
+    from outlay_collector.alerts.watch.metrics import page
+
+    ours = page(Vitals(lags={}, ages={}), {"deliveries": {}, "alerts": {}, "disabled": 0})
+    (group,) = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]:
+        path, _, heading = rule["annotations"]["runbook"].partition("#")
+        text = (CHART.parents[1] / path).read_text()
+        assert not heading or heading.replace("-", " ") in text.lower(), rule["alert"]
+        assert all(name in ours for name in re.findall(r"outlay_\w+", rule["expr"])), rule["alert"]
+    board = (CHART / "files" / "grafana.json").read_text()
+    assert all(name in ours for name in re.findall(r"outlay_[a-z_]+", board))
 
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {

@@ -35,8 +35,8 @@ def _config() -> Config:
     return config
 
 
-def upgrade(url: str, *, say: Callable[[str], None] = lambda _: None) -> bool:
-    """Migrate to the newest revision; True if there was something to do.
+def upgrade(url: str, *, to: str | None = None, say: Callable[[str], None] = lambda _: None) -> bool:
+    """Migrate to the newest revision, or to an older one that is named; True if there was something to do.
 
     One migrator at a time: the others wait on an advisory lock and then find nothing left. Every statement is bounded,
     so a migration that cannot get its table gives up rather than queueing everybody behind it.
@@ -54,12 +54,12 @@ def upgrade(url: str, *, say: Callable[[str], None] = lambda _: None) -> bool:
                     connection, opts={"version_table": "outlay_revision"}
                 ).get_current_revision()
                 connection.rollback()
-                if before == newest_revision():
+                if before == (to or newest_revision()):
                     return False
-                say(f"migrating the database from {before or 'nothing'} to {newest_revision()}")
+                say(f"migrating the database from {before or 'nothing'} to {to or newest_revision()}")
                 config = _config()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, to or "head")
                 connection.commit()
                 return True
         finally:
