@@ -196,6 +196,22 @@ def counter(name: str, *, unit: str, points: Iterable[tuple[int, Iterable[Pair]]
     return field(b"\x12", field(b"\x0a", text(name)) + field(b"\x1a", text(unit)) + field(b"\x3a", total))
 
 
+def gauge(name: str, *, unit: str, points: Iterable[tuple[float, Iterable[Pair]]], now_ns: int) -> bytes:
+    """A ``Metric`` as field 2 of ``ScopeMetrics``: what holds at a moment, one point per set of attributes."""
+    at = b"\x19" + now_ns.to_bytes(8, "little")
+    encoded = [
+        field(
+            b"\x0a",
+            b"".join([field(b"\x3a", key_value(key, item)) for key, item in attributes])
+            + at
+            + b"\x21"
+            + pack("<d", value),
+        )
+        for value, attributes in points
+    ]
+    return field(b"\x12", field(b"\x0a", text(name)) + field(b"\x1a", text(unit)) + field(b"\x2a", b"".join(encoded)))
+
+
 def resource(pairs: Iterable[Pair]) -> bytes:
     """A ``Resource`` as field 1 of ``ResourceSpans``, ``ResourceMetrics`` or ``ResourceLogs``."""
     return field(b"\x0a", b"".join([field(b"\x0a", key_value(key, value)) for key, value in pairs]))
