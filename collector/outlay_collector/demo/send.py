@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from typing import Any
 
+import httpx
 import outlay
 
 from outlay_collector.demo.day import traces, window
+from outlay_collector.demo.endings import endings
 from outlay_collector.demo.shapes import Recording
 from outlay_collector.errors import BadRequest, Unavailable
 
@@ -78,6 +81,7 @@ def send_demo(
                 if spans == 1:
                     _say_hello(endpoint)
                 _check_nothing_is_lost(endpoint, spans)
+            _send_endings(endpoint, api_key, endings(day, found))
         outlay.flush(timeout=_FLUSH_SECONDS)
         _check_all_is_there(endpoint, spans)
     if progress is not None:
@@ -99,6 +103,18 @@ def _sdk(endpoint: str, api_key: str, project: str | None) -> Iterator[None]:
         yield
     finally:
         outlay.shutdown(timeout=1.0)
+
+
+def _send_endings(endpoint: str, api_key: str, rows: list[dict[str, Any]]) -> None:
+    """What is there already stays as it is."""
+    headers = {"x-api-key": api_key}
+    body = {"project": PROJECT, "source": "outlay demo", "rows": rows}
+    try:
+        answer = httpx.post(f"{endpoint}/api/v1/units/outcomes", json=body, headers=headers, timeout=_REQUEST_SECONDS)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"The collector at {endpoint} took no outcomes ({error}); run the demo again.") from error
+    if not answer.is_success:
+        raise BadRequest(f"The collector at {endpoint} refuses the demo's outcomes: {answer.text[:300]}")
 
 
 def _say_hello(endpoint: str) -> None:
