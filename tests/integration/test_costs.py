@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from outlay_collector.costs import store
+from outlay_collector.costs.credits import store as credits
+from outlay_collector.costs.credits.drawdown import Grant
 from outlay_collector.costs.entries import read
 from outlay_collector.costs.volume import store as volume
 from outlay_collector.costs.volume.tiers import Tier
@@ -244,3 +246,23 @@ def test_a_volume_term_takes_off_what_its_tiers_say_and_follows_what_is_used(off
     assert office.both() == (Decimal("0.53"), Decimal("0.84"))
     assert volume.terms(office.connection, [office.project_id]) == []
     assert settle() == 0
+
+
+def test_a_credit_is_drawn_down_by_use_and_expires(office: Office) -> None:
+    start = DAY_ONE.date()
+    grant = Grant(key="c", provider="openai", amount=Decimal("0.50"), start=start, end=start + timedelta(days=20))
+    credits.add(office.connection, office.project_id, grant, actor="test")
+    with pytest.raises(Conflict, match="Credit 'c' is entered already"):
+        credits.add(office.connection, office.project_id, grant, actor="test")
+    office.send(*(a_call(DAY_ONE + timedelta(days=n, hours=3)) for n in range(2)), a_call(NEXT))
+    spent = office.spent()
+    now = DAY_ONE + timedelta(days=60)
+    told = credits.told(office.connection, office.project_id, now=now, zone=UTC_ZONE)
+    assert [(one["drawn"], one["left"], one["expired"]) for one in told["credits"]] == [("0.42", "0", "0.08")]
+    months_told = [(one["effective_cost"], one["bought"], one["billed_cost"]) for one in told["months"]]
+    assert [tuple(Decimal(part) for part in one) for one in months_told] == [
+        (Decimal("0.42"), Decimal("0.5"), Decimal("0.5")), (Decimal("0.21"), 0, Decimal("0.21"))
+    ]  # fmt: skip
+    assert office.spent() == spent, "what use costs does not depend on how it is paid"
+    credits.remove(office.connection, office.project_id, "c")
+    assert credits.told(office.connection, office.project_id, now=now, zone=UTC_ZONE)["credits"] == []

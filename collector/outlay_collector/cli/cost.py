@@ -9,12 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from outlay_collector.cli import credit
 from outlay_collector.cli.database import transaction
 from outlay_collector.cli.output import AsJson, show, show_json
 from outlay_collector.errors import BadRequest, NotFound
 from outlay_collector.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Costs that are no call's: seats, reserved throughput, training, storage.")
+
+app.add_typer(credit.app, name="credit")
 
 ACTOR = "outlay cost"
 

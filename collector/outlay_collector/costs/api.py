@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -11,6 +12,7 @@ from outlay_collector.access.api import Reader, Reading, Writing, projects_of, r
 from outlay_collector.access.keys import Access
 from outlay_collector.access.store import note
 from outlay_collector.costs import store
+from outlay_collector.costs.credits import store as credits
 from outlay_collector.costs.entries import MOST_ENTRIES, read
 from outlay_collector.errors import BadRequest
 
@@ -59,6 +61,15 @@ def enter_costs(request: Request, access: Spender, connection: Writing, new: Cos
             note(connection, access.key_id, f"cost.{done.outcome}", entry.key)
         found.append({"outcome": done.outcome, **store.as_json(done.entry, names, state.settings.currency)})
     return {"rows": found}
+
+
+@router.get("/costs/credits")
+def list_credits(request: Request, access: Reader, connection: Reading, project: str | None = None) -> dict[str, Any]:
+    """A project's prepaid credits and what is left of them; its months as they cost, and as they have to be paid."""
+    settings = state_of(request).settings
+    project_id = _project(request, access, project)
+    found = credits.told(connection, project_id, now=datetime.now(UTC), zone=settings.zone)
+    return {"currency": settings.currency, **found}
 
 
 @router.delete("/costs")

@@ -63,6 +63,26 @@ cost_entry = sa.Table(
     ),
 )
 
+credit_grant = sa.Table(
+    "credit_grant",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("project_id", sa.Integer, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("amount", sa.Numeric, nullable=False, comment="In the currency of the instance."),
+    sa.Column("starts", sa.Date, nullable=False),
+    sa.Column("ends", sa.Date, nullable=False),
+    sa.Column("created_at", TIME, nullable=False, server_default=sa.text("clock_timestamp()")),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("removed_at", TIME),
+    sa.CheckConstraint("amount > 0", name="credit_grant_amount_check"),
+    sa.CheckConstraint("starts < ends", name="credit_grant_period_check"),
+    sa.Index(
+        "credit_grant_project_id_key", "project_id", "key", unique=True, postgresql_where=sa.text("removed_at IS NULL")
+    ),
+)
+
 volume_term = sa.Table(
     "volume_term",
     metadata,
