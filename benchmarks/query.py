@@ -82,6 +82,13 @@ def questions(now: datetime, trace_id: str) -> list[Question]:
             duck=sql(by_day.format(model="model"), month, "1, 2", table=calls),
         ),
         Question(
+            name="30 days, cost by day by model, in Seoul's days",
+            path="spend",
+            parameters=window(month, interval="day", group_by="model", time_zone="Asia/Seoul"),
+            target_ms=100,
+            raw=sql("date_trunc('day', start_time, 'Asia/Seoul'), response_model, sum(cost), count(*)", month, "1, 2"),
+        ),
+        Question(
             name="30 days, cost by day by team, one provider",
             path="spend",
             parameters=window(month, interval="day", group_by="team", filter="provider:provider-1"),
@@ -126,11 +133,11 @@ def questions(now: datetime, trace_id: str) -> list[Question]:
             raw=sql(top.format(who="attributes ->> 'outlay.tag.experiment'"), month, "1"),
         ),
         Question(
-            name="7 days, filter on an undeclared tag",
+            name="7 days, filter on what is kept by calls only",
             path="spend",
-            parameters=window(week, filter="tag:experiment:arm-3"),
+            parameters=window(week, filter="step:chat model-3"),
             target_ms=2000,
-            raw=sql("sum(cost), count(*)", week) + " AND attributes ->> 'outlay.tag.experiment' = 'arm-3'",
+            raw=sql("sum(cost), count(*)", week) + " AND name = 'chat model-3'",
         ),
         Question(name="trace by id", path=f"traces/{trace_id}", parameters={}, target_ms=20),
         Question(name="newest 50 calls", path="calls", parameters={"limit": "50"}, target_ms=20),
@@ -194,11 +201,15 @@ def _fill(ours: Installation, calls: int) -> datetime:
             connection.execute("VACUUM ANALYZE")
             made.write_text(json.dumps(said | {"summed": True}))
             print(f"all sums made in {time.perf_counter() - began:.0f} s", flush=True)
+        else:
+            _make_later_sums(connection)
     return until
 
 
 def _make_later_sums(connection: psycopg.Connection[Any]) -> None:
-    """What the worker does in the background, without its rests."""
+    """What the worker does in the background, without its rests; of one tag too."""
+    if not later.tags(connection):
+        later.declare(connection, "experiment", actor="benchmark", now=datetime.now(UTC))
     while found := later.waiting(connection, now=datetime.now(UTC) + later.QUIET, zone=ZONE, limit=10_000):
         connection.commit()
         for stale in found:

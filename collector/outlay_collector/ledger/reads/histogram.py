@@ -63,8 +63,13 @@ class Histograms:
             np.concatenate((packed["count"], counts)).astype(np.int64)[order],
         )
 
-    def percentiles(self, shares: Sequence[float]) -> dict[Any, tuple[int, list[float | None]]]:
-        """By key how many values there are, and for each share (0.95 …) the smallest that this share does not exceed."""
+    def percentiles(
+        self, shares: Sequence[float], *, unit: float = 1, digits: int | None = None
+    ) -> dict[Any, tuple[int, list[float | None]]]:
+        """By key how many values there are, and for each share (0.95 …) the smallest that this share does not exceed.
+
+        In ``unit`` (1000: of values in microseconds, milliseconds), and rounded to ``digits`` after the point.
+        """
         keys = list(self._rows)
         rows, buckets, counts = self._cells()
         if not len(rows):
@@ -77,12 +82,17 @@ class Histograms:
             low, high = np.searchsorted(rows, [first, last])
             cells = (rows[low:high] - first) * width + buckets[low:high] - lowest
             merged = np.bincount(cells, weights=counts[low:high], minlength=(last - first) * width)
-            found |= _answers(keys[first:last], merged.reshape(last - first, width), lowest, shares)
+            found |= _answers(keys[first:last], merged.reshape(last - first, width), lowest, shares, unit, digits)
         return found
 
 
 def _answers(
-    keys: Sequence[Any], merged: npt.NDArray[Any], lowest: int, shares: Sequence[float]
+    keys: Sequence[Any],
+    merged: npt.NDArray[Any],
+    lowest: int,
+    shares: Sequence[float],
+    unit: float,
+    digits: int | None,
 ) -> dict[Any, tuple[int, list[float | None]]]:
     seen = np.cumsum(merged, axis=1).astype(np.int64)
     totals = seen[:, -1]
@@ -91,7 +101,8 @@ def _answers(
         ranks = np.maximum(1, -(-int(share * 1_000_000) * totals // 1_000_000))
         buckets = (seen < ranks[:, None]).sum(axis=1) + lowest
         columns.append(np.power(BASE, buckets - 0.5))
-    values = np.stack(columns, axis=1).tolist()
+    stacked = np.stack(columns, axis=1) / unit
+    values = (stacked if digits is None else np.round(stacked, digits)).tolist()
     return {
         key: (total, [value if total else None for value in row])
         for key, total, row in zip(keys, totals.tolist(), values, strict=True)

@@ -103,15 +103,15 @@ def latency(connection: Connection, question: Question, plan: Sources) -> list[d
         statement, parameters = sql.latency_rows(question, window)
         for *key, packed in connection.execute(statement.encode(), parameters, binary=True):
             merged.add_packed(tuple(key), packed)
-    found = merged.percentiles((0.5, 0.95, 0.99))
+    found = merged.percentiles((0.5, 0.95, 0.99), unit=1000, digits=3)
     keys = {key[:-1] for key in found}
     names = ("period_start", *question.group_by)
     rows: list[dict[str, Any]] = []
     for key in sorted(keys, key=lambda key: tuple(str(part) for part in key)):
         calls, duration = found.get((*key, 0), _NONE)
         first_tokens, first_token = found.get((*key, 1), _NONE)
-        p50, p95, p99 = _milliseconds(duration)
-        ttft50, ttft95, ttft99 = _milliseconds(first_token)
+        p50, p95, p99 = duration
+        ttft50, ttft95, ttft99 = first_token
         rows.append(
             dict(zip(names, key, strict=True))
             | {"calls": calls, "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
@@ -121,10 +121,6 @@ def latency(connection: Connection, question: Question, plan: Sources) -> list[d
 
 
 _NONE: tuple[int, list[float | None]] = (0, [None, None, None])
-
-
-def _milliseconds(microseconds: list[float | None]) -> list[float | None]:
-    return [None if us is None else round(us / 1000, 3) for us in microseconds]
 
 
 def ingest_counts(connection: Connection, project_ids: tuple[int, ...], window: Window) -> dict[str, int]:
