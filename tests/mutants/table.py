@@ -276,4 +276,19 @@ MUTANTS = (
         'return "again"',
         (f"{_DELIVERIES}test_fault_26_redirects_are_not_followed_and_codes_mean_what_they_say",),
     ),
+    # Money of other currencies, and money that is no call's.
+    Mutant(
+        "use an exchange rate however old it is",
+        "collector/outlay_collector/pricing/currencies/rates.py",
+        "        return row if at < row.ends else None\n",
+        "        return row\n",
+        ("tests/unit/pricing/test_currencies.py::TestLookingUp::test_one_that_is_too_old_is_none",),
+    ),
+    Mutant(
+        "book a late cost in the month that was closed",
+        "collector/outlay_collector/costs/store.py",
+        "            booked = open_from if _within(at, closed) else at\n",
+        "            booked = at\n",
+        ("tests/integration/test_costs.py::test_a_closed_month_stands_and_reversals_are_booked_in_the_open_one",),
+    ),
 )

@@ -73,7 +73,11 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("", "first line"),
+            ("", "line 1: it must be"),
+            ("Date,USD\n2026-11-01,1e99999999\n", "line 2: '1e99999999' is no rate"),
+            ("Date,USD\n9999-12-31,1\n", "line 2: '9999-12-31' is no day"),
+            ("date,base,currency,rate\n2026-11-01,USD\n", "line 2: it has no currency"),
+            ("Date,USD\n2026-11-01,\x00\n", "line 2"),
             ("Date,USD\n2026-13-01,1\n", "line 2: '2026-13-01' is no day"),
             ("Date,USD\n2026-11-01,x\n", "line 2: a number"),
             ("Date,USD\n2026-11-01,-1\n", "line 2: '-1' is no rate"),

@@ -14,31 +14,32 @@ from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from outlay_collector.pricing.currencies.codes import currency
-from outlay_collector.pricing.currencies.rates import Quote, Rate, crossed
+from outlay_collector.pricing.currencies.rates import DIGITS, Quote, Rate, crossed
 
 ECB = "EUR"
 _NONE = ("", "N/A", "-")
+# No two currencies are further apart; what is written with more is not meant as a rate.
+_SMALLEST, _LARGEST = Decimal("1e-12"), Decimal("1e12")
 _LONG = {"date", "base", "currency", "rate"}
 
 
 def read(text: str, *, base: str = ECB) -> list[Quote]:
     """ValueError with the line that cannot be read. ``base`` is that of a wide file."""
     rows = csv.reader(io.StringIO(text.lstrip("\ufeff")))
-    header = [name.strip() for name in next(rows, [])]
-    names = [name.lower() for name in header]
-    if not names or names[0] != "date":
-        raise ValueError("the first line must be date,base,currency,rate or, as the ECB writes it, Date,USD,JPY,…")
     found: list[Quote] = []
-    for row in rows:
-        if not any(field.strip() for field in row):
-            continue
-        try:
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        names = [name.lower() for name in header]
+        if not names or names[0] != "date":
+            raise ValueError("it must be date,base,currency,rate or, as the ECB writes it, Date,USD,JPY,…")
+        for row in rows:
             values = [field.strip() for field in row]
-            long = set(names) >= _LONG
-            found.extend(_long(dict(zip(names, values, strict=False))) if long else _wide(header, values, base))
-        except (ValueError, KeyError, InvalidOperation) as error:
-            said = "a number is missing or none" if isinstance(error, InvalidOperation) else error
-            raise ValueError(f"line {rows.line_num}: {said}") from error
+            if any(values):
+                long = set(names) >= _LONG
+                found.extend(_long(dict(zip(names, values, strict=False))) if long else _wide(header, values, base))
+    except (ValueError, KeyError, InvalidOperation, csv.Error) as error:
+        said = _why(error)
+        raise ValueError(f"line {max(rows.line_num, 1)}: {said}") from error
     return found
 
 
@@ -51,6 +52,12 @@ def imported(
     if not found:
         raise ValueError(f"there is no line from which a rate into {target}, the instance's currency, follows")
     return found
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
+    return "a number is missing or none" if isinstance(error, InvalidOperation) else str(error)
 
 
 def _long(row: dict[str, str]) -> Iterator[Quote]:
@@ -76,17 +83,22 @@ def _wide(header: list[str], row: list[str], base: str) -> Iterator[Quote]:
 
 def _value(text: str) -> Decimal:
     value = Decimal(text)
-    if not value.is_finite() or value <= 0:
+    if not value.is_finite() or not _SMALLEST < value < _LARGEST or len(value.as_tuple().digits) > DIGITS:
         raise ValueError(f"{text!r} is no rate")
     return value
 
 
 def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.strptime(text, "%d %B %Y").date()  # noqa: DTZ007 - a day has no zone
-    except ValueError:
-        raise ValueError(f"{text!r} is no day; write it as 2026-11-20") from None
+    day = None
+    for read_day in (date.fromisoformat, _in_words):
+        try:
+            day = day or read_day(text)
+        except ValueError:
+            continue
+    if day is None or not 1990 <= day.year <= 2200:
+        raise ValueError(f"{text!r:.40} is no day; write it as 2026-11-20")
+    return day
+
+
+def _in_words(text: str) -> date:
+    return datetime.strptime(text, "%d %B %Y").date()  # noqa: DTZ007 - a day has no zone
