@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from outlay_collector.access import store as access
+from outlay_collector.access.wall.plan import TENANT
 from outlay_collector.db.engine import connect
 
 from tests.builders import SpanSpec, a_model_call, otlp
@@ -182,6 +183,20 @@ def test_another_project_and_none_are_told_of_in_the_same_words(tenants: Tenants
         answers = [tenants.ask("GET", path, "read", params={"project": name}) for name in (THEIRS, "nobody")]
         assert {answer.status_code for answer in answers} == {404}
         assert answers[0].text.replace(THEIRS, "nobody") == answers[1].text
+
+
+def test_behind_the_first_wall_stands_the_second(tenants: Tenants) -> None:
+    """Were a condition forgotten in a statement, the database would still answer as the reader's role only."""
+    owner = tenants.collector.key
+    assert tenants.ask("GET", "/api/v1/calls", "read").is_success
+    with connect(tenants.collector.database_url, autocommit=True) as connection:
+        connection.execute(f"REVOKE SELECT ON span FROM {TENANT}".encode())
+        try:
+            assert tenants.ask("GET", "/api/v1/calls", "read").status_code == 503
+            assert tenants.ask("GET", "/api/v1/calls", owner).is_success
+        finally:
+            connection.execute(f"GRANT SELECT ON span TO {TENANT}".encode())
+    assert tenants.ask("GET", "/api/v1/calls", "read").is_success
 
 
 def test_a_value_that_only_the_other_project_has_finds_nothing(tenants: Tenants) -> None:

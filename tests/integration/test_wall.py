@@ -113,7 +113,9 @@ def add_row(connection: Connection, table: Table, project: int, made: dict[str, 
 def something(kind: str, project: int, table: Table) -> Any:
     if kind.endswith("[]"):
         return "{}"
-    if kind.startswith("timestamp"):
+    if kind.startswith("character"):
+        return "x"
+    if kind.startswith(("timestamp", "time ")):
         return "now"
     return {
         "text": f"{table.name} {project}",
@@ -123,6 +125,9 @@ def something(kind: str, project: int, table: Table) -> Any:
         "bytea": b"",
         "jsonb": "{}",
         "tstzrange": "[now,infinity)",
+        "daterange": "[today,infinity)",
+        "interval": "1 hour",
+        "json": "{}",
     }.get(kind, project)
 
 
