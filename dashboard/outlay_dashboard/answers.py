@@ -97,6 +97,52 @@ class Bridge:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BillGap:
+    """What one provider billed for one model beside what was traced. ``cause`` is the likeliest one."""
+
+    provider: str
+    model: str | None
+    billed: Decimal
+    traced: Decimal
+    gap: Decimal
+    percent: Decimal | None
+    cause: str | None
+    parts: Mapping[str, Decimal]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reconciliation:
+    """``billed = traced + untraced + unpriced + residual``. ``outside``: traced where no bill speaks, by provider."""
+
+    has_bills: bool
+    currency: str
+    first: datetime
+    last: datetime
+    billed: Decimal
+    traced: Decimal
+    untraced: Decimal
+    unpriced: Decimal
+    residual: Decimal
+    booked: Decimal
+    causes: Mapping[str, Decimal]
+    providers: tuple[str, ...]
+    outside: Mapping[str, Decimal]
+    rows: tuple[BillGap, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BillImport:
+    name: str
+    format: str
+    starts: datetime | None
+    ends: datetime | None
+    lines: int
+    billed: Decimal
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LatencyRow:
     period_start: datetime | None
     of: Mapping[str, str | None]
@@ -662,6 +708,59 @@ def read_bridge(body: Json) -> Bridge:
         parts=tuple(
             ChangedPart(filters=tuple(part["filter"]), effects=effects(part["effects"])) for part in body["parts"]
         ),
+    )
+
+
+def read_billed(body: Json) -> tuple[Decimal, Decimal, str] | None:
+    """Billed, traced and their currency; None where no bill speaks."""
+    if body["billed"] is None:
+        return None
+    return Decimal(body["billed"]), Decimal(body["traced"]), str(body["currency"])
+
+
+def read_reconciliation(body: Json) -> Reconciliation:
+    totals: Json = body["totals"]
+    return Reconciliation(
+        has_bills=bool(body["has_bills"]),
+        currency=str(body["currency"]),
+        first=datetime.fromisoformat(str(body["from"])),
+        last=datetime.fromisoformat(str(body["to"])),
+        **{name: Decimal(totals[name]) for name in ("billed", "traced", "untraced", "unpriced", "residual", "booked")},
+        causes={str(cause): Decimal(amount) for cause, amount in totals["causes"].items()},
+        providers=tuple(str(cover["provider"]) for cover in body["covers"]),
+        outside={str(name): Decimal(cost) for name, cost in body["outside"].items()},
+        rows=tuple(
+            BillGap(
+                provider=str(row["provider"]),
+                model=row["model"],
+                billed=Decimal(row["billed"]),
+                traced=Decimal(row["traced"]),
+                gap=Decimal(row["gap"]),
+                percent=None if row["percent"] is None else Decimal(row["percent"]),
+                cause=row["cause"],
+                parts={str(cause): Decimal(amount) for cause, amount in row["parts"].items()},
+                note=str(row["note"]),
+            )
+            for row in body["rows"]
+        ),
+    )
+
+
+def read_bill_imports(body: Json) -> tuple[BillImport, ...]:
+    def instant(text: str | None) -> datetime | None:
+        return None if text is None else datetime.fromisoformat(text)
+
+    return tuple(
+        BillImport(
+            name=str(row["name"]),
+            format=str(row["format"]),
+            starts=instant(row["starts"]),
+            ends=instant(row["ends"]),
+            lines=int(row["lines"]),
+            billed=Decimal(row["billed"]),
+            state=str(row["state"]),
+        )
+        for row in body["rows"]
     )
 
 

@@ -12,6 +12,7 @@ from outlay_dashboard.scope import FIRST_PAGE, Scope, read_scope, with_projects
 from outlay_dashboard.states import errors_told
 from outlay_dashboard.views import (
     alerts,
+    bills,
     budgets,
     explore,
     gpus,
@@ -33,6 +34,7 @@ _PAGES: dict[str, Callable[[Scope], None]] = {
     "units": units.show,
     "budgets": budgets.show,
     "gpus": gpus.show,
+    "bills": bills.show,
     "service": service.show,
     "latency": latency.show,
     "traces": traces.show,

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -343,6 +344,22 @@ def showback(
 ) -> Question[answers.Showback | None]:
     """By cost center what it spends itself, and its shares of what all use."""
     return Question("/api/v1/attribution/showback", answers.read_showback, _about(window, project, "none", (), filters))
+
+
+def billed(window: Window) -> Question[tuple[Decimal, Decimal, str] | None]:
+    """What was billed, and what was traced of it; of all projects."""
+    parameters = _parameters(**{"from": window.start, "to": window.end})
+    return Question("/api/v1/bills/summary", answers.read_billed, parameters)
+
+
+def reconciliation(window: Window) -> Question[answers.Reconciliation]:
+    """Billed beside traced by model, and why they differ; of all projects, in UTC days."""
+    parameters = _parameters(**{"from": window.start, "to": window.end}, by="provider,model", limit=200)
+    return Question("/api/v1/reconcile", answers.read_reconciliation, parameters)
+
+
+def bill_imports(limit: int = 10) -> Question[tuple[answers.BillImport, ...]]:
+    return Question("/api/v1/bills", answers.read_bill_imports, _parameters(limit=limit))
 
 
 def calls(

@@ -26,6 +26,7 @@ _ICONS = {
     "units": ":material/groups:",
     "budgets": ":material/savings:",
     "gpus": ":material/memory:",
+    "bills": ":material/receipt_long:",
     "service": ":material/deployed_code:",
     "latency": ":material/timer:",
     "traces": ":material/account_tree:",
@@ -35,7 +36,7 @@ _ICONS = {
     "settings": ":material/tune:",
 }
 SECTIONS = {
-    "money": ("overview", "explore", "models", "units", "budgets", "gpus"),
+    "money": ("overview", "explore", "models", "units", "bills", "budgets", "gpus"),
     "work": ("service", "latency", "traces"),
     "operation": ("alerts", "health", "quality", "settings"),
 }

@@ -60,6 +60,7 @@ CATALOGUE: dict[str, Entry] = {
     "page.alerts": Entry("Alerts", "알림"),
     "page.budgets": Entry("Budgets", "예산"),
     "page.gpus": Entry("GPUs", "GPU"),
+    "page.bills": Entry("Bills", "청구서"),
     "page.service": Entry("My service", "내 서비스"),
     "page.latency": Entry("Latency", "지연 시간"),
     "page.health": Entry("Health", "상태"),
@@ -498,6 +499,89 @@ CATALOGUE: dict[str, Entry] = {
     "units.shared": Entry("Shared", "공동"),
     "units.total": Entry("Total", "합계"),
     "units.share": Entry("Share", "비중"),
+    # Bills.
+    "bills.first": Entry("No bill yet", "아직 청구서가 없습니다"),
+    "bills.first_do": Entry(
+        "Import what a provider billed, and this page shows it beside what was traced. It works before any code is"
+        " instrumented.",
+        "제공사의 청구 내역을 가져오면 추적된 지출과 나란히 보여 줍니다. 코드를 계측하기 전에도 쓸 수 있습니다.",
+    ),
+    "bills.first_pull": Entry(
+        "Or have the bills of OpenAI and Anthropic pulled with an admin key:",
+        "또는 관리자 키로 OpenAI와 Anthropic의 청구서를 받아 옵니다:",
+    ),
+    "bills.none_here": Entry("No bill speaks of this window", "이 기간의 청구서가 없습니다"),
+    "bills.none_here_do": Entry(
+        "Choose a longer window, or import the bill of these days.",
+        "더 긴 기간을 고르거나 이 기간의 청구서를 가져오세요.",
+    ),
+    "bills.answer": Entry(
+        "{traced} of {billed} billed by {providers} is traced",
+        "{providers} 청구액 {billed} 중 {traced}가 추적되었습니다",
+    ),
+    "bills.measure": Entry(
+        "{currency}, {days}, days in UTC, all projects", "{currency} · {days} · UTC 기준 · 전체 프로젝트"
+    ),
+    "bills.invoice": Entry("Invoice", "청구액"),
+    "bills.billed": Entry("Billed", "청구"),
+    "bills.traced": Entry("Traced", "추적됨"),
+    "bills.untraced": Entry("Untraced", "미추적"),
+    "bills.unpriced": Entry("Not priced", "가격 미정"),
+    "bills.residual": Entry("Residual", "나머지"),
+    "bills.booked": Entry("Booked so far", "장부 반영액"),
+    "bills.gap": Entry("Difference", "차이"),
+    "bills.of_bill": Entry("Of the bill", "청구액 대비"),
+    "bills.cause": Entry("Likely cause", "추정 원인"),
+    "bills.amount": Entry("Amount", "금액"),
+    "bills.no_cause": Entry("agrees", "일치"),
+    "bills.agrees": Entry("Bills and traces agree", "청구액과 추적액이 일치합니다"),
+    "bills.largest": Entry("The largest difference is {cause}, {amount}", "가장 큰 차이는 {cause}, {amount}입니다"),
+    "bills.waterfall_measure": Entry(
+        "What the invoice consists of, {currency}, {days}", "청구액의 구성 · {currency} · {days}"
+    ),
+    "bills.causes": Entry("Why they differ", "차이가 나는 이유"),
+    "bills.causes_measure": Entry(
+        "The amounts sum to the difference exactly", "금액을 모두 더하면 정확히 전체 차이가 됩니다"
+    ),
+    "bills.gaps": Entry(
+        "{n} models differ from the bill", "모델 {n}개가 청구서와 다릅니다", one="{n} model differs from the bill"
+    ),
+    "bills.gaps_measure": Entry(
+        "Largest difference first; each day and meter: outlay bill reconcile",
+        "차이가 큰 순서 · 일자와 항목별 내역은 outlay bill reconcile",
+    ),
+    "bills.outside": Entry("Traced where no bill speaks: {providers}", "청구서가 없는 추적액: {providers}"),
+    "bills.imports": Entry("Imports", "가져온 청구서"),
+    "bills.imports_measure": Entry(
+        "Newest first; a later bill takes the place of earlier ones where it speaks",
+        "최신순 · 같은 기간은 나중 청구서가 앞의 것을 대신합니다",
+    ),
+    "bills.import": Entry("Bill", "청구서"),
+    "bills.format": Entry("Format", "형식"),
+    "bills.days": Entry("Days", "기간"),
+    "bills.lines": Entry("Lines", "행"),
+    "bill_state.in_force": Entry("in force", "적용 중"),
+    "bill_state.replaced": Entry("replaced", "대체됨"),
+    "bill_state.undone": Entry("undone", "취소됨"),
+    "cause.missing_instrumentation": Entry("missing instrumentation", "계측 누락"),
+    "cause.unknown_price": Entry("unknown price", "알 수 없는 가격"),
+    "cause.other_tier": Entry("other tier", "다른 요금 등급"),
+    "cause.cache_semantics": Entry("cache semantics", "캐시 집계 방식"),
+    "cause.time_zone": Entry("time-zone cut", "시간대 경계"),
+    "cause.other_price": Entry("other price", "다른 단가"),
+    "cause.not_billed": Entry("not billed", "미청구"),
+    "cause.rounding": Entry("rounding", "반올림"),
+    "cause_do.missing_instrumentation": Entry("find who calls without Outlay", "Outlay 없이 호출하는 곳을 찾으세요"),
+    "cause_do.unknown_price": Entry("enter the price, then reprice", "가격을 입력하고 다시 계산하세요"),
+    "cause_do.other_tier": Entry("send the tier with the call", "호출에 요금 등급을 함께 보내세요"),
+    "cause_do.cache_semantics": Entry("look how cached tokens are counted", "캐시된 토큰의 집계 방식을 확인하세요"),
+    "cause_do.time_zone": Entry("nothing is missing: compare whole months", "누락은 없습니다: 월 단위로 비교하세요"),
+    "cause_do.other_price": Entry("enter your contract or discount", "계약 단가나 할인을 입력하세요"),
+    "cause_do.not_billed": Entry("calls counted twice, or a bill not complete", "중복 집계이거나 미완성 청구서입니다"),
+    "cause_do.rounding": Entry("nothing to do", "조치가 필요 없습니다"),
+    "overview.billed": Entry("Billed", "청구"),
+    "overview.billed_traced": Entry("Of it traced", "그중 추적"),
+    "overview.billed_difference": Entry("Not explained by traces", "추적으로 설명되지 않음"),
     # Data quality.
     "quality.perfect": Entry("Everything is priced and reported", "모든 호출에 가격과 사용량이 있습니다"),
     "quality.answer": Entry(

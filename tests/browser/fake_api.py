@@ -122,6 +122,15 @@ class FakeApi:
             return 200, self._showback(query)
         if path == "/api/v1/budgets/status":
             return 200, {"rows": list(_budgets(self.now)) if self.mode == "ok" else []}
+        if path == "/api/v1/bills/summary":
+            known = (
+                {"billed": "6120.40", "traced": "5301.15"} if self.mode == "ok" else {"billed": None, "traced": None}
+            )
+            return 200, known | {"currency": "USD"}
+        if path == "/api/v1/bills":
+            return 200, {"rows": _bills(self.now) if self.mode == "ok" else [], "accounts": []}
+        if path == "/api/v1/reconcile":
+            return 200, _reconciled(self.now, self.mode == "ok")
         if path == "/api/v1/latency":
             return 200, self._latency(query)
         if path == "/api/v1/calls":
@@ -534,4 +543,49 @@ def _explained(row: dict[str, Any]) -> dict[str, Any]:
                 {"bucket": "output", "quantity": "812", "amount": "8.00", "cost": str(half), **shared},
             ]
         },
+    }
+
+
+def _bills(now: datetime) -> list[dict[str, Any]]:
+    start = (now - timedelta(days=30)).isoformat()
+    bill = {"id": 2, "at": now.isoformat(), "actor": "outlay worker", "format": "openai", "name": "openai costs.csv"}
+    bill |= {"starts": start, "ends": now.isoformat(), "lines": 412, "billed": "6120.4", "state": "in force"}
+    return [bill, bill | {"id": 1, "name": "openai first try.csv", "state": "replaced", "lines": 380}]
+
+
+def _reconciled(now: datetime, has_bills: bool) -> dict[str, Any]:
+    def row(model: str, billed: str, traced: str, cause: str | None, **parts: str) -> dict[str, Any]:
+        gap = Decimal(billed) - Decimal(traced)
+        return {
+            "provider": "openai", "model": model, "billed": billed, "traced": traced, "gap": str(gap),
+            "percent": str(round(gap * 100 / Decimal(billed), 2)), "cause": cause, "parts": parts, "note": "",
+        }  # fmt: skip
+
+    rows = [
+        row("gpt-4.1-mini", "1320.10", "820.10", "missing_instrumentation", missing_instrumentation="500"),
+        row("o4-mini", "900", "640.75", "other_tier", other_tier="259.25"),
+        row("gpt-house-1", "100", "0", "unknown_price", unknown_price="100"),
+        row("gpt-4.1", "3800.30", "3840.30", "cache_semantics", cache_semantics="-40"),
+    ]
+    causes = {
+        "missing_instrumentation": "500",
+        "unknown_price": "100",
+        "other_tier": "259.25",
+        "cache_semantics": "-40",
+    }
+    totals = {
+        "billed": "6120.40", "traced": "5301.15", "gap": "819.25", "percent": "13.39", "untraced": "500",
+        "unpriced": "100", "residual": "219.25", "booked": "0", "causes": causes,
+    }  # fmt: skip
+    nothing = {name: "0" for name in totals if name != "causes"} | {"causes": {}}
+    return {
+        "from": (now - timedelta(days=30)).isoformat(),
+        "to": now.isoformat(),
+        "currency": "USD",
+        "totals": totals if has_bills else nothing,
+        "covers": [{"provider": "openai", "first_day": "2026-01-01", "last_day": "2026-01-30"}] if has_bills else [],
+        "outside": {"anthropic": "812.5"} if has_bills else {},
+        "has_bills": has_bills,
+        "total": len(rows),
+        "rows": rows if has_bills else [],
     }

@@ -20,7 +20,7 @@ Open = Callable[..., Look]
 
 PAGES = [name for names in SECTIONS.values() for name in names]
 FIGURES = ".o-ledger, .js-plotly-plot, [data-testid=stDataFrame]"
-WITH_CALLS = [name for name in PAGES if name not in ("alerts", "budgets", "gpus", "health", "settings")]
+WITH_CALLS = [name for name in PAGES if name not in ("alerts", "bills", "budgets", "gpus", "health", "settings")]
 
 
 def at(name: str) -> str:
@@ -69,6 +69,7 @@ def test_the_menu_leads_to_every_page(look: Open, shown: str):
         "Explore",
         "Models",
         "Customers and units",
+        "Bills",
         "My service",
         "Latency",
         "Traces",
@@ -81,6 +82,29 @@ def test_the_menu_leads_to_every_page(look: Open, shown: str):
         page.wait_for_function(f"document.title.includes({label!r})")
         seen.settle()
         assert page.locator("[data-testid=stException]").count() == 0
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "missing instrumentation"), ("ko", "계측 누락")])
+def test_bills_show_what_the_invoice_consists_of_and_why_it_differs(look: Open, shown: str, language: str, says: str):
+    seen = look(shown)
+    page = seen.open(f"/bills?lang={language}", wait_for=".js-plotly-plot .main-svg")
+    assert "$6,120.40" in seen.text()
+    assert page.locator(".o-ledger", has_text=says).count() == 2  # by cause, and by model
+    assert "anthropic $812.50" in seen.text()
+
+
+def test_without_a_bill_the_page_says_how_to_get_one(look: Open, empty_dashboard: str):
+    seen = look(empty_dashboard)
+    page = seen.open("/bills", wait_for=".o-empty")
+    assert "outlay bill import" in seen.text()
+    assert page.locator(FIGURES).count() == 0
+
+
+def test_the_overview_says_how_much_of_the_bills_is_traced(look: Open, shown: str):
+    seen = look(shown)
+    seen.open("/", wait_for=".o-headline")
+    for text in ("Billed", "$6,120.40", "Of it traced", "86.6 %", "$819.25"):
+        assert text in seen.text()
 
 
 def test_health_is_one_sentence_and_then_figures(look: Open, shown: str):

@@ -57,6 +57,23 @@ def list_bills(
     }
 
 
+@router.get("/bills/summary")
+def summary(
+    request: Request,
+    access: Reader,
+    connection: Reading,
+    from_: Annotated[str | None, Query(alias="from", description="ISO 8601; default 30 days before `to`.")] = None,
+    to: Annotated[str | None, Query(description="ISO 8601, excluded; default now.")] = None,
+) -> dict[str, Any]:
+    """Billed and traced in the UTC days of the window, for providers and days that bills speak of; null without any."""
+    _for_all(access)
+    settings = state_of(request).settings
+    window = parse_window(from_, to, settings.zone, datetime.now(UTC))
+    found = store.summary(connection, window, zone=settings.zone)
+    billed, traced = (None, None) if found is None else map(money, found)
+    return {"currency": settings.currency, "billed": billed, "traced": traced}
+
+
 @router.post("/bills", status_code=201)
 async def import_bill(
     request: Request,

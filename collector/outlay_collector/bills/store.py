@@ -24,7 +24,8 @@ from outlay_collector.export.focus import meters
 from outlay_collector.export.store import charged
 from outlay_collector.ledger import store as ledger
 from outlay_collector.ledger.buckets import DAY, Window
-from outlay_collector.ledger.reads.question import Question
+from outlay_collector.ledger.reads import store as reads
+from outlay_collector.ledger.reads.question import Basis, Question, sources
 from outlay_collector.pricing import names
 from outlay_collector.pricing.book import Book
 
@@ -182,6 +183,32 @@ def reconcile(connection: Connection, window: Window, *, book: Book, provider: s
     gaps = compare(billed, traced, covers=covers, rate_of=_rate_of(book))
     booked = sum_of(cost for *_, cost in connection.execute(sql.BOOKED, asked).fetchall())
     return Reconciled(window=days, gaps=tuple(gaps), covers=covers, outside=outside, booked=booked)
+
+
+def summary(connection: Connection, window: Window, *, zone: ZoneInfo) -> tuple[Decimal, Decimal] | None:
+    """What was billed in the UTC days that ``window`` touches, and what was spent by calls of the same providers and days.
+
+    From sums alone, so that a page may ask it every time. None when no bill speaks of these days.
+    """
+    days = Window(_midnight(window.start), _midnight(window.end - timedelta(microseconds=1)) + DAY)
+    asked = {"start": days.start, "end": days.end, "provider": None}
+    covers = connection.execute(sql.COVERS, asked).fetchall()
+    if not covers:
+        return None
+    billed = sum_of(row[-1] for row in connection.execute(sql.BILLED.encode(), asked).fetchall())
+    ids = tuple(project_ids(connection).values())
+    traced = _ZERO
+    for bounds in {(start, end) for _, start, end in covers}:
+        sellers = {seller for seller, start, end in covers if (start, end) == bounds}
+        question = Question(
+            project_ids=ids, window=Window(*bounds), zone=_UTC, group_by=("provider",), basis=Basis.INCURRED
+        )
+        for row in reads.spend(connection, question, sources(question, zone), zone.key):
+            seller = names.provider(row["provider"]) or row["provider"] or "unknown"
+            if seller in sellers and row["cost"] is not None:
+                traced = EXACT.add(traced, row["cost"])
+    booked = sum_of(cost for *_, cost in connection.execute(sql.BOOKED, asked).fetchall())
+    return billed, EXACT.subtract(traced, booked)
 
 
 class _Names:

@@ -13,6 +13,7 @@ import streamlit as st
 from outlay_dashboard import client as api
 from outlay_dashboard import controls, formats, parts, sentences, states
 from outlay_dashboard.answers import Bridge, Budget, LatencyRow, Spend, Totals, total, totals_by
+from outlay_dashboard.client import Asked
 from outlay_dashboard.figures import bridge as drawn_bridge
 from outlay_dashboard.figures import ranking
 from outlay_dashboard.figures import spend as figures
@@ -39,6 +40,7 @@ def show(scope: Scope) -> None:
     asked_why = scope.client.begin(api.bridge(window, before, group_by=EXPLAINED_BY, **about))
     asked_ranks = scope.client.begin(shared.ranking(scope, scope.by))
     asked_budgets = scope.client.begin(api.budgets(project=scope.project))
+    asked_billed = scope.client.begin(api.billed(window))
 
     controls.bar(scope)
     now, was = asked_now.get(), asked_before.get()
@@ -56,6 +58,7 @@ def show(scope: Scope) -> None:
     budget = _budget_of(scope, asked_budgets.get_or(()))
     latency_before = () if since else asked_latency_before.get_or(())
     _top(scope, now, was, since, asked_latency.get_or(()), latency_before, budget)
+    _billed(scope, asked_billed)
     st.space("small")
     layers = stack(now.rows, scope.by, periods(window))
     painted = shared.painted(scope.by, [layer.key for layer in layers.series], asked_ranks.get(), scope)
@@ -105,6 +108,39 @@ def _top(
             st.html(parts.linked(_against(budget, words), scope.link("budgets", budget=budget.name)))
     with right:
         st.html(parts.stats(_stats(scope, totals, before, now.currency, latency, latency_before)))
+
+
+def _billed(scope: Scope, asked: Asked[tuple[Decimal, Decimal, str] | None]) -> None:
+    """Where bills speak of the window: how much of them the spend explains. For readers of all projects and no filter."""
+    if scope.project or scope.filters:
+        return
+    try:
+        found = asked.get_or(None)
+    except api.NotAllowedError:
+        return
+    if found is None:
+        return
+    billed, traced, currency = found
+    words = scope.words
+    figures_of = (
+        ("overview.billed", billed),
+        ("overview.billed_traced", traced),
+        ("overview.billed_difference", billed - traced),
+    )
+    st.html(
+        parts.stats(
+            [
+                Stat(
+                    label=words(key),
+                    value=formats.money(amount, currency),
+                    exact=formats.exact_money(amount, currency),
+                    notes=(formats.share(amount, billed),) if key != "overview.billed" else (),
+                )
+                for key, amount in figures_of
+            ],
+            wide=True,
+        )
+    )
 
 
 def _stats(
