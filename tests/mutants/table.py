@@ -26,6 +26,7 @@ _POSTGRES = "tests/faults/test_postgres_fails.py::"
 _BAD_INPUT = "tests/faults/test_bad_input.py::"
 _CLIENTS = "tests/faults/test_clients.py::"
 _WORKERS = "tests/faults/test_partitions_and_workers.py::"
+_LATER = "tests/integration/test_later_sums.py::"
 _ALERTS = "tests/integration/test_alerts.py::"
 _DELIVERIES = "tests/faults/test_deliveries.py::"
 _FAILED_COMMIT = f"{_POSTGRES}test_fault_11_whatever_the_database_fails_with_the_sender_comes_again[53100]"
@@ -290,5 +291,11 @@ MUTANTS = (
         "            booked = open_from if _within(at, closed) else at\n",
         "            booked = at\n",
         ("tests/integration/test_costs.py::test_a_closed_month_stands_and_reversals_are_booked_in_the_open_one",),
+    Mutant(
+        "what is stale already need not be touched",
+        "collector/outlay_collector/ledger/later/store.py",
+        "ON CONFLICT (name, bucket, project_id, dimension) DO UPDATE SET touches = stale_sum.touches + 1",
+        "ON CONFLICT DO NOTHING",
+        (f"{_LATER}test_what_is_committed_while_a_bucket_is_made_is_in_it_or_makes_it_stale_again",),
     ),
 )

@@ -236,12 +236,13 @@ def tags(connection: Connection) -> list[str]:
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """Declared tags, and how many days of projects are still to be summed by each."""
+    """Declared tags, and how many past days of projects are still to be summed by each."""
     rows = connection.execute(
         """
         SELECT key, declared_at, declared_by,
                (SELECT count(*) FROM stale_sum
-                 WHERE name = 'key_day' AND dimension = 'tag:' || key) AS days_to_go
+                 WHERE name = 'key_day' AND dimension = 'tag:' || key
+                   AND bucket < date_trunc('day', now(), 'UTC')) AS days_to_go
           FROM allocation_tag ORDER BY key
         """
     ).fetchall()
