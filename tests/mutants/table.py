@@ -291,6 +291,7 @@ MUTANTS = (
         "            booked = open_from if _within(at, closed) else at\n",
         "            booked = at\n",
         ("tests/integration/test_costs.py::test_a_closed_month_stands_and_reversals_are_booked_in_the_open_one",),
+    ),
     Mutant(
         "what is stale already need not be touched",
         "collector/outlay_collector/ledger/later/store.py",
