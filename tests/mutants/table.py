@@ -299,4 +299,26 @@ MUTANTS = (
         "ON CONFLICT DO NOTHING",
         (f"{_LATER}test_what_is_committed_while_a_bucket_is_made_is_in_it_or_makes_it_stale_again",),
     ),
+    # GPU hours.
+    Mutant(
+        "leftovers of a split are lost",
+        "collector/outlay_collector/gpu/allocate.py",
+        "        result[index] += 1\n",
+        "        result[index] += 0\n",
+        ("tests/unit/gpu/test_allocate.py::test_shares_sum_to_the_whole",),
+    ),
+    Mutant(
+        "a restart turns counters negative",
+        "collector/outlay_collector/gpu/deltas.py",
+        "    if restarted:\n",
+        "    if False:\n",
+        ("tests/unit/gpu/test_samples.py::test_a_counter_that_falls_began_again_even_where_no_start_is_told",),
+    ),
+    Mutant(
+        "late calls leave their window as it was",
+        "collector/outlay_collector/gpu/allocation/store.py",
+        "    starts = sorted({window_of(minute) for minute in minutes})\n",
+        "    starts = []\n",
+        ("tests/integration/test_gpus.py::test_late_calls_late_scrapes_and_other_rates_have_windows_run_again",),
+    ),
 )

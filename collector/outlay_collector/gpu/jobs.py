@@ -154,10 +154,11 @@ class Scraper:
         at_once = asyncio.Semaphore(AT_ONCE)
         running: set[asyncio.Task[None]] = set()
         looked = written = 0.0
+        writing: asyncio.Future[None] | None = None
         async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
             while not self._stop.is_set():
                 now = time.monotonic()
-                if now - looked >= LOOK_SECONDS:
+                if now - looked >= LOOK_SECONDS and writing is None:
                     self._look(connection, now)
                     looked = now
                 for target in self._targets.values():
@@ -167,11 +168,16 @@ class Scraper:
                         task = asyncio.create_task(self._scrape(client, at_once, target))
                         running.add(task)
                         task.add_done_callback(running.discard)
-                if self._waiting.told and now - written >= WRITE_SECONDS:
-                    with connection.transaction():
-                        write(connection, self._waiting.take(), now=datetime.now(UTC))
+                if writing is not None and writing.done():
+                    writing.result()
+                    writing = None
+                if writing is None and self._waiting.told and now - written >= WRITE_SECONDS:
+                    # In a thread: scrapes go on while the database is waited for.
+                    writing = asyncio.ensure_future(asyncio.to_thread(_commit, connection, self._waiting.take()))
                     written = now
                 await asyncio.sleep(0.05)
+            if writing is not None:
+                await writing
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
@@ -195,6 +201,11 @@ class Scraper:
             self._waiting.told.append(Told(target.id, datetime.now(UTC), readings, error))
         finally:
             target.is_asked = False
+
+
+def _commit(connection: psycopg.Connection[Any], told: list[Told]) -> None:
+    with connection.transaction():
+        write(connection, told, now=datetime.now(UTC))
 
 
 def _is_only_one(connection: psycopg.Connection[Any]) -> bool:
