@@ -156,8 +156,11 @@ def test_kept_content_is_read_with_the_call_and_never_by_who_sees_money_only(col
 
     env = {"OUTLAY_DATABASE_URL": collector.database_url}
     made = outlay("key", "create", "--scope", "finance", "--json", env=env)
-    seen = call({"Authorization": f"Bearer {json.loads(made.stdout)['key']}"})
-    assert (seen["content"], seen["cost"]) == (None, only_call(collector)["cost"])
+    refused = httpx.get(
+        f"{collector.url}/api/v1/calls/{only_call(collector)['trace_id']}/{only_call(collector)['span_id']}",
+        headers={"Authorization": f"Bearer {json.loads(made.stdout)['key']}"},
+    )
+    assert refused.status_code == 403
 
 
 def test_content_is_not_kept_unless_asked_for(collector: Collector) -> None:

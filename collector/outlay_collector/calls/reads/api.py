@@ -86,15 +86,14 @@ def show_call(
 ) -> dict[str, Any]:
     """One call with its remaining attributes, its charge line by line, and what was kept of its content.
 
-    `content` is null where the project keeps none, and for keys of scope `finance`, which see money only.
+    `content` is null where the project keeps none.
     """
     state = state_of(request)
     row = store.call(connection, projects_of(access, project, state), _trace(trace_id), _span(span_id))
     if row is None:
         raise NotFound(f"There is no span {span_id!r:.40} in trace {trace_id!r:.80} that this key may see.")
-    kept = store.content(connection, row) if access.allows("read") else ()
     return shown(row, currency=state.settings.currency) | {
-        "content": unpacked(kept),
+        "content": unpacked(store.content(connection, row)),
         "attributes": row["attributes"] or {},
         "events": (row["events"] or {}).get("events", []),
         "joined": row["joined"],
