@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from fastapi import FastAPI, Request
@@ -21,7 +21,6 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 from outlay_collector import __version__
 from outlay_collector.access import api as access_api
 from outlay_collector.access import store as access_store
-from outlay_collector.access.people.api import People
 from outlay_collector.access.people.roles import parse_roles
 from outlay_collector.access.ring import KeyRing
 from outlay_collector.access.wall import store as wall
@@ -66,6 +65,9 @@ KEY_TIMEOUT = timedelta(seconds=3)
 
 REFRESH_SECONDS = 3.0
 """How often a process looks whether prices or projects changed."""
+
+if TYPE_CHECKING:
+    from outlay_collector.access.people.api import People
 
 
 def create_app(settings: Settings, database_url: str) -> FastAPI:
@@ -198,6 +200,8 @@ class _Parts:
     def _people(self, settings: Settings) -> People | None:
         if not settings.oidc_issuer:
             return None
+        from outlay_collector.access.people.api import People
+
         return People(
             issuer=settings.oidc_issuer,
             audience=settings.oidc_audience,

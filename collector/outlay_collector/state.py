@@ -6,19 +6,21 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from outlay_collector.access.keys import Access
-from outlay_collector.access.people.api import People
 from outlay_collector.access.ring import KeyRing
 from outlay_collector.ledger.attribution.rules import Rules
 from outlay_collector.pricing.book import Book
 from outlay_collector.receive.committer import Committer
 from outlay_collector.receive.traffic import Traffic
 from outlay_collector.settings import Settings
+
+if TYPE_CHECKING:  # brings cryptography and an HTTP client, for installations with a login
+    from outlay_collector.access.people.api import People
 
 
 @dataclass(kw_only=True)

@@ -6,21 +6,19 @@ forecast is made as of earlier days, and its errors give the band and are shown 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from outlay_collector.budgets.outlook import LEARNT_DAYS, Asked, Errors, Forecast
 
 Days = NDArray[np.float64]
 
 WEEK = 7
 YOUNG_DAYS = 14
 """Of history: with less, weekdays cannot be told from chance, and only the run-rate is left."""
-
-LEARNT_DAYS = 180
-"""Of history that a forecast learns from, and that its errors are measured on."""
 
 PROFILE_WEEKS = 8
 EVEN_WEEKS = 0.2  # without weekdays, added to those that are known
@@ -37,47 +35,6 @@ _PRIOR_WEIGHT = 2.0
 _LEAST_SIGMA = 0.03  # however quiet the past was
 
 _MOST_ORIGINS = 40
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Errors:
-    """Of forecasts of whole periods made in the past, when ``share`` of a period had passed: means of |error| in percent of
-    what it came to. ``coverage``: how often that lay between p10 and p90, in percent."""
-
-    share: float
-    origins: int
-    forecast: float
-    run_rate: float
-    coverage: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forecast:
-    """Of what a period comes to, in money. ``learnt_days``: of history it was made from."""
-
-    p10: float
-    p50: float
-    p90: float
-    method: str
-    low_confidence: bool
-    learnt_days: int
-    errors: tuple[Errors, ...] = ()
-    course: tuple[float, ...] = ()  # per day still to come, today's rest first
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """``past``: costs of whole days up to yesterday, oldest first, the last one on weekday ``last_weekday`` (Monday 0).
-    ``spent``: in the period so far; ``passed`` and ``left``: its days before and after now, as fractions; ``days``: how many
-    have a part still to come, today first, of which ``today_left`` of its cost is, as far as hours of earlier days tell."""
-
-    past: tuple[float, ...]
-    last_weekday: int
-    spent: float
-    passed: float
-    left: float
-    days: int
-    today_left: float
 
 
 def forecast(asked: Asked) -> Forecast:
@@ -221,30 +178,3 @@ def _known(past: Days) -> Days:
     """From the first day that cost anything."""
     (spent,) = np.nonzero(past > 0)
     return past[spent[0] :] if len(spent) else past[:0]
-
-
-def as_json(found: Forecast, *, digits: int = 4) -> dict[str, Any]:
-    """Money as decimal strings; the errors are percent."""
-
-    def money(value: float) -> str:
-        return f"{value:.{digits}f}"
-
-    return {
-        "p10": money(found.p10),
-        "p50": money(found.p50),
-        "p90": money(found.p90),
-        "low_confidence": found.low_confidence,
-        "method": found.method,
-        "learnt_days": found.learnt_days,
-        "course": [money(cost) for cost in found.course],
-        "backtest": [
-            {
-                "share": one.share,
-                "origins": one.origins,
-                "error_percent": one.forecast,
-                "run_rate_error_percent": one.run_rate,
-                "coverage_percent": one.coverage,
-            }
-            for one in found.errors
-        ],
-    }

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from outlay_collector.budgets import family, names, sql
 from outlay_collector.budgets.budget import Budget, as_json, parse
 from outlay_collector.budgets.check import Level
-from outlay_collector.budgets.forecast import LEARNT_DAYS, Asked, Forecast, forecast
+from outlay_collector.budgets.outlook import LEARNT_DAYS, Asked, Forecast
 from outlay_collector.budgets.periods import key_of, midnight, period_at
 from outlay_collector.budgets.scope import ABSENT, OTHER, may_be_in
 from outlay_collector.budgets.stored import Share, Status, Stored, Telling
@@ -278,6 +278,8 @@ def forecasts(
     connection: Connection, stored: Stored, period: Window, spent_by: Mapping[str, Decimal], *, now: datetime
 ) -> dict[str, Forecast]:
     """How the period that runs is likely to end for each instance, of which ``spent_by`` says what it spent so far."""
+    from outlay_collector.budgets.forecast import forecast  # numpy: a quarter of a second that few processes need
+
     calendar = stored.budget.calendar
     if calendar.is_rolling or stored.hours_from is None or not period.start <= now < period.end:
         return {}

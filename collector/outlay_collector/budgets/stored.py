@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from outlay_collector.budgets.budget import Budget, as_json, plain
-from outlay_collector.budgets.forecast import Forecast
-from outlay_collector.budgets.forecast import as_json as forecast_json
 from outlay_collector.budgets.judge import by_level
+from outlay_collector.budgets.outlook import Forecast
+from outlay_collector.budgets.outlook import as_json as forecast_json
 from outlay_collector.budgets.periods import label
 from outlay_collector.ledger.buckets import Window
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jwt
+if TYPE_CHECKING:
+    import jwt
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """With a public key. One with a shared secret would let the holder of the public key sign."""
@@ -25,6 +26,8 @@ def looks_like_one(text: str) -> bool:
 def claims(token: str, keys: Mapping[str, jwt.PyJWK], *, issuer: str, audience: str) -> dict[str, Any]:
     """What the token says of its bearer. ``jwt.InvalidTokenError`` when it is not to be believed, UnknownSigner when
     none of ``keys`` has its id."""
+    import jwt  # with cryptography: for installations with a login
+
     header = jwt.get_unverified_header(token)
     key = keys.get(str(header.get("kid", "")))
     if key is None and "kid" not in header and len(keys) == 1:

@@ -13,7 +13,6 @@ from outlay_collector.ledger.buckets import Window
 from outlay_collector.ledger.dimensions import TAG
 from outlay_collector.ledger.later import store as later
 from outlay_collector.ledger.reads import sql
-from outlay_collector.ledger.reads.histogram import Histograms
 from outlay_collector.ledger.reads.later import BY_MODEL, key_of, keyed_sources, with_models, without_old_latencies
 from outlay_collector.ledger.reads.question import Question, Sources, sources
 
@@ -89,6 +88,8 @@ def _by_hours(question: Question, found: Sources) -> Sources:
 
 def latency(connection: Connection, question: Question, plan: Sources) -> list[dict[str, Any]]:
     """Percentiles of duration and time to first token, in milliseconds, per period and group."""
+    from outlay_collector.ledger.reads.histogram import Histograms  # numpy: a quarter of a second that few need
+
     merged = Histograms()
     plan = plan if plan.models or not plan.days else _by_hours(question, plan)
     for window in plan.models:
