@@ -63,6 +63,8 @@ logger = logging.getLogger("outlay.collector")
 KEY_TIMEOUT = timedelta(seconds=3)
 """Longest that asking for a key, or whether the database is there, may take."""
 
+LOOK_AGAIN_SECONDS = 0.05
+
 REFRESH_SECONDS = 3.0
 """How often a process looks whether prices or projects changed."""
 
@@ -292,9 +294,9 @@ class _Cached:
         return bool(self._walled)
 
     def look_again(self) -> None:
-        """See what was made a moment ago; at most once a second, whoever asks."""
+        """See what was made a moment ago; at most twenty times a second, whoever asks."""
         with self._lock:
-            recent = time.monotonic() - self._looked_at < 1
+            recent = time.monotonic() - self._looked_at < LOOK_AGAIN_SECONDS
         if not recent:
             self._refresh()
 

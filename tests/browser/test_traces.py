@@ -72,9 +72,12 @@ def test_what_was_said_is_read_beside_its_cost(look: Open, shown: str):
 def test_from_the_costliest_session_to_its_conversation(look: Open, shown: str):
     seen = look(shown)
     page = seen.open("/traces", wait_for="[data-testid=stDataFrame]")
+    seen.settle()
     page.get_by_text("Sessions", exact=True).click()
-    page.get_by_text("sessions, ").wait_for()
-    page.locator(".o-ledger a").first.click()
+    page.wait_for_url("**view=sessions**")
+    page.locator(".o-ledger a[href*='session']").first.wait_for()
+    seen.settle()
+    page.locator(".o-ledger a[href*='session']").first.click()
     page.get_by_text(re.compile(r"calls in .*: ")).wait_for()
     assert "session%3As-" in page.url
     assert "failed: overloaded_error" in seen.text()

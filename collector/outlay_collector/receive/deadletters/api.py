@@ -131,7 +131,7 @@ def _ids(request: Request, projects: Sequence[int], wanted: Retry) -> tuple[list
 
 def _retry(request: Request, projects: Sequence[int], ids: list[int], journey: Journey) -> list[Outcome]:
     state = state_of(request)
-    with behind_the_wall(request, state.reads) as connection:
+    with state.writes.connection() as connection:  # asks what the senders' keys are bound to, which readers may not see
         found = store.to_retry(connection, projects, ids)
     try:
         outcomes = retry(found, journey, state.committer.submit, state.settings.ingest_timeout)
