@@ -1,6 +1,6 @@
 """Which rows each reading role may see, as statements: from the tables that are there, so that a new one is walled by default.
 
-Three roles without a login, taken for one transaction by whoever answers a question (docs/security.md):
+Three roles without a login, taken for one transaction by whoever answers a question (SECURITY.md):
 
 - ``outlay_tenant``: rows of the projects in ``outlay.projects``. Without that setting a statement is an error.
 - ``outlay_finance``: all projects, but no prompts, completions or refused payloads.
