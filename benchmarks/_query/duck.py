@@ -45,6 +45,8 @@ def measure(connection: psycopg.Connection[Any], folder: Path, queries: dict[str
         "--no-project",
         "--with",
         "duckdb",
+        "--with",
+        "pytz",  # DuckDB asks for it where a time has a zone
         "python",
         "-c",
         _PROGRAM,
