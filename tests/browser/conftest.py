@@ -65,6 +65,8 @@ class Look:
         return self.page.locator("[data-testid=total]").get_attribute("data-exact") or ""
 
     def text(self) -> str:
+        """What the page says once it has said everything."""
+        self.settle()
         return self.page.locator("[data-testid=stMain]").inner_text()
 
 

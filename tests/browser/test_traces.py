@@ -80,7 +80,7 @@ def test_from_the_costliest_session_to_its_conversation(look: Open, shown: str):
     page.locator(".o-ledger a[href*='session']").first.click()
     page.get_by_text(re.compile(r"calls in .*: ")).wait_for()
     assert "session%3As-" in page.url
-    assert "failed: overloaded_error" in seen.text()
+    page.get_by_text("failed: overloaded_error").first.wait_for()
 
 
 def test_agents_are_told_by_what_their_steps_cost(look: Open, shown: str):
